@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel's types, with only the fields that are read; CO-RE finds where they are. Renames
+ * between kernels are hidden behind the accessors at the end.
+ */
+#ifndef IOPHASE_KERN_H
+#define IOPHASE_KERN_H
+
+#include <stdbool.h>
+#include <linux/types.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef __s32 s32;
+typedef __s64 s64;
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct list_head {
+	struct list_head *next, *prev;
+};
+
+struct hlist_node {
+	struct hlist_node *next, **pprev;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct rb_node {
+	unsigned long __rb_parent_color;
+	struct rb_node *rb_right, *rb_left;
+};
+
+struct rb_root_cached {
+	struct rb_node *rb_leftmost;
+};
+
+/* Of the eventpoll's own structures: fs/eventpoll.c. */
+struct eventpoll {
+	struct list_head rdllist;
+	struct rb_root_cached rbr;
+};
+
+struct epitem {
+	struct rb_node rbn;
+	struct list_head rdllink;
+	struct eventpoll *ep;
+	struct hlist_node fllink;
+	struct {
+		u32 events;
+	} event;
+};
+
+struct file_operations {};
+
+struct file {
+	const struct file_operations *f_op;
+	void *private_data;
+	struct hlist_head *f_ep;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct thread_info {
+	u32 status;
+};
+
+typedef struct {
+	u32 val;
+} kuid_t;
+
+struct cred {
+	kuid_t uid;
+};
+
+struct kernfs_node {
+	u64 id;
+};
+
+struct cgroup {
+	int level;
+	struct kernfs_node *kn;
+	struct cgroup *ancestors[];
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+struct rq {};
+
+struct cfs_rq {
+	struct rq *rq;
+};
+
+struct sched_entity {
+	struct cfs_rq *cfs_rq;
+};
+
+struct task_struct {
+	struct thread_info thread_info;
+	unsigned int __state;
+	int on_cpu;
+	unsigned int flags;
+	int pid;
+	int tgid;
+	u64 start_time;
+	char comm[16];
+	struct task_struct *group_leader;
+	struct files_struct *files;
+	const struct cred *cred;
+	struct css_set *cgroups;
+	struct sched_entity se;
+};
+
+struct pt_regs {
+	unsigned long r10, dx, si, di, orig_ax;
+};
+
+struct sk_buff {
+	unsigned int len;
+};
+
+struct sock {};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	u32 fd;
+	struct file *file;
+};
+
+/* The classic raw_syscalls tracepoints. */
+struct trace_event_raw_sys_enter {
+	long id;
+	unsigned long args[6];
+};
+
+struct trace_event_raw_sys_exit {
+	long id;
+	long ret;
+};
+
+/* Before 6.0 (commit 7f203bc89eb6) a cgroup held the ids of its ancestors, not pointers. */
+struct cgroup___ids {
+	int level;
+	u64 ancestor_ids[];
+};
+
+/* task_struct.state until 5.14 (commit 2f064a59a11f). */
+struct task_struct___old {
+	long state;
+};
+
+/* The count of a file's references: f_count until 6.13, f_ref since (commit 90ee6ed776c0). */
+struct file___count {
+	struct {
+		s64 counter;
+	} f_count;
+};
+
+struct file___ref {
+	struct {
+		struct {
+			s64 counter;
+		} refcnt;
+	} f_ref;
+};
+
+#pragma clang attribute pop
+
+#define PF_KTHREAD		0x00200000
+#define TS_COMPAT		0x0002
+#define TASK_INTERRUPTIBLE	0x0001
+#define TASK_UNINTERRUPTIBLE	0x0002
+
+/* include/linux/preempt.h: bits 8-15 softirq, of which bit 8 alone means serving one. */
+#define SOFTIRQ_SERVING		0x00000100
+#define HARDIRQ_NMI_MASK	0x00ff0000
+
+#define EPOLL_CTL_ADD		1
+#define EPOLL_CTL_DEL		2
+#define EPOLLET			(1u << 31)
+#define EPOLLONESHOT		(1u << 30)
+#define MSG_PEEK		0x02
+#define MSG_TRUNC		0x20
+
+/* Results the kernel never shows to user space (include/linux/errno.h). */
+#define ERESTARTSYS		512
+#define ERESTARTNOINTR		513
+#define ERESTARTNOHAND		514
+#define ERESTART_RESTARTBLOCK	516
+
+#define EINTR			4
+#define EAGAIN			11
+
+static __always_inline u32 task_state(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->__state))
+		return BPF_CORE_READ(task, __state);
+	return BPF_CORE_READ((struct task_struct___old *)task, state);
+}
+
+/* References to @file beyond the one of the table it is in: 0 = closing it ends it. */
+static __always_inline s64 file_other_refs(struct file *file)
+{
+	/* A file_ref_t holds its count less one (include/linux/file_ref.h). */
+	if (bpf_core_field_exists(struct file___ref, f_ref))
+		return BPF_CORE_READ((struct file___ref *)file, f_ref.refcnt.counter);
+	return BPF_CORE_READ((struct file___count *)file, f_count.counter) - 1;
+}
+
+#endif

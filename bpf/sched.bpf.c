@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The phase clock: every nanosecond that a watched call is off the CPU is blocked or runnable.
+ * These programs run with interrupts off, under a run-queue or wake-up lock.
+ */
+#include "sets.bpf.h"
+#include "totals.bpf.h"
+
+static __always_inline void switch_out(struct thread *th, u64 now, u32 state)
+{
+	th->out_ns = now;
+	th->phase = state ? PHASE_BLOCKED : PHASE_PREEMPTED;
+	th->slept_d = state & TASK_UNINTERRUPTIBLE;
+	th->slept_i = state & TASK_INTERRUPTIBLE;
+	/* select and poll walk their set again after an interruptible sleep, and only then. */
+	th->sleeps += th->slept_i;
+	if (th->copy_from_ns)
+		th->copy_ns += now - th->copy_from_ns;
+}
+
+static __always_inline void switch_in(struct thread *th, u64 now)
+{
+	/* A sleeper whose wake-up was not seen after it left was woken before it had left. */
+	u64 woken = th->phase == PHASE_WOKEN ? th->wake_ns : th->out_ns;
+	bool slept = th->phase != PHASE_PREEMPTED && th->slept_i;
+
+	th->blocked_ns += woken - th->out_ns;
+	th->runnable_ns += now - woken;
+	if (th->slept_d)
+		th->blocked_d_ns += woken - th->out_ns;
+	th->in_ns = now;
+	th->phase = PHASE_ON_CPU;
+	if (th->copy_from_ns)
+		th->copy_from_ns = now;
+	if (th->ep && slept)
+		ready_scan(th, READY_MAX_IRQ);
+}
+
+/*
+ * What is running here: a task, or an interrupt on top of one, which then is not the cause.
+ * The preempt count that tells is a per-CPU variable; kernels without KALLSYMS_ALL do not say
+ * where, but the run queue of the running task is another, at a distance known from BTF.
+ */
+static __always_inline u32 waker_kind(struct task_struct *current)
+{
+	u32 count;
+
+	if (!knobs.preempt_count_known)
+		return WAKER_UNKNOWN;
+	count = read_word((u64)current->se.cfs_rq->rq + knobs.preempt_count_from_rq);
+	if (count & HARDIRQ_NMI_MASK)
+		return WAKER_HARDIRQ;
+	return count & SOFTIRQ_SERVING ? WAKER_SOFTIRQ : WAKER_TASK;
+}
+
+/* Counts who woke @th; a run of wake-ups by one waker costs a map access only at its end. */
+static __always_inline void waker_note(struct task_struct *task, struct thread *th)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	u32 kind = waker_kind(current), tgid = kind == WAKER_TASK ? current->tgid : 0;
+
+	if (th->waker.kind != kind || th->waker.tgid != tgid || th->waker_call != th->call) {
+		waker_flush(task, th);
+		th->waker.kind = kind;
+		th->waker.tgid = tgid;
+		th->waker_call = th->call;
+		if (kind == WAKER_TASK)
+			bpf_get_current_comm(th->waker.comm, COMM_LEN);
+		else
+			__builtin_memset(th->waker.comm, 0, COMM_LEN);
+	}
+	th->waker_run++;
+}
+
+/* The state a task is switched out in: an argument since 5.18 (commit fa2c3254d7cf). */
+static __always_inline u32 switch_state(unsigned long long *ctx, struct task_struct *prev)
+{
+	if (knobs.switch_has_state)
+		return ctx[3];
+	return task_state(prev);
+}
+
+SEC("tp_btf/sched_switch")
+int iop_switch(unsigned long long *ctx)
+{
+	bool preempt = ctx[0];
+	struct task_struct *prev = (void *)ctx[1], *next = (void *)ctx[2];
+	struct thread *out, *in;
+	u64 now;
+
+	if (stopped)
+		return 0;
+	out = prev->pid ? thread_of(prev) : NULL;
+	in = next->pid ? thread_of(next) : NULL;
+	if (out && !out->call)
+		out = NULL;
+	if (in && (!in->call || in->phase == PHASE_ON_CPU))
+		in = NULL;
+	if (!out && !in)
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (out)
+		switch_out(out, now, preempt ? 0 : switch_state(ctx, prev));
+	if (in)
+		switch_in(in, now);
+	return 0;
+}
+
+SEC("tp_btf/sched_waking")
+int BPF_PROG(iop_waking, struct task_struct *task)
+{
+	struct thread *th = thread_of(task);
+
+	/* Woken before it left the CPU: nothing of its time is blocked (switch_in). */
+	if (!th || !th->call || th->phase != PHASE_BLOCKED || stopped)
+		return 0;
+	th->wake_ns = bpf_ktime_get_ns();
+	th->phase = PHASE_WOKEN;
+	waker_note(task, th);
+	return 0;
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Counting the sets of select and poll, in user memory, and following the sets of epoll, in
+ * the kernel's. All of it runs in the thread that makes the call, so it costs the target.
+ */
+#ifndef IOPHASE_SETS_BPF_H
+#define IOPHASE_SETS_BPF_H
+
+#include "state.bpf.h"
+
+/* A walk of a ready list, or of an interest list, at most; beyond, it is cut and counted. */
+#define READY_MAX	(1 << 14)
+#define READY_MAX_IRQ	1024	/* with interrupts off, at a switch-in */
+#define INTEREST_MAX	(1 << 20)
+
+/* struct file of descriptor @fd of @task, NULL if there is none. */
+static __always_inline struct file *file_of(struct task_struct *task, u32 fd)
+{
+	struct fdtable *fdt = task->files->fdt;
+
+	if (fd >= fdt->max_fds)
+		return NULL;
+	return (struct file *)read_word((u64)(fdt->fd + fd));
+}
+
+/*
+ * Reading user memory costs about 90 ns whatever the length, so it is read in large pieces,
+ * into a scratch page of this CPU: the hooks of one CPU cannot interrupt each other (the
+ * attach type is chosen so), and nothing in it outlives a hook.
+ */
+static __always_inline struct scratch *scratch_get(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratches, &zero);
+}
+
+/* poll, ppoll: an array of struct pollfd, 8 bytes each, looked at as one little-endian word. */
+#define POLL_CHUNK	SCRATCH_WORDS
+#define POLL_NEGATIVE	0x80000000ull
+
+struct poll_walk {
+	u64 entries;		/* address in user space */
+	u32 left;
+	u32 found;
+	u32 ready_left;		/* entries with a result still to come */
+	bool failed;
+};
+
+/*
+ * The next entries, as many as fit, in @page, and @pad behind them up to a whole group; their
+ * number, 0 if they cannot be read.
+ */
+static __always_inline u32 poll_fetch(struct poll_walk *walk, struct scratch *page, u64 pad)
+{
+	u32 n = walk->left < POLL_CHUNK ? walk->left : POLL_CHUNK;
+
+	if (bpf_probe_read_user(page->words, n * sizeof(u64), (void *)walk->entries)) {
+		walk->failed = true;
+		walk->left = 0;
+		return 0;
+	}
+	for (u32 i = 0; i < GROUP; i++)
+		page->words[n + i] = pad;
+	walk->entries += n * sizeof(u64);
+	walk->left -= n;
+	return n;
+}
+
+static long poll_asked_chunk(u32 index, struct poll_walk *walk)
+{
+	struct scratch *page = scratch_get();
+	u32 n, found = 0;
+
+	if (!page)
+		return 1;
+	n = poll_fetch(walk, page, POLL_NEGATIVE);
+	for (u32 at = 0; at < POLL_CHUNK && at < n; at += GROUP) {
+		/* An entry with a negative descriptor is not asked for. */
+		for (u32 i = 0; i < GROUP; i++)
+			found += ~page->words[at + i] >> 31 & 1;
+	}
+	walk->found += found;
+	return !walk->left;
+}
+
+/* Descriptors asked for; false if user memory could not be read. */
+static __always_inline bool poll_asked(u64 entries, u32 n, u64 *asked)
+{
+	struct poll_walk walk = { .entries = entries, .left = n };
+
+	if (n)
+		bpf_loop((n + POLL_CHUNK - 1) / POLL_CHUNK, poll_asked_chunk, &walk, 0);
+	*asked = walk.found;
+	return !walk.failed;
+}
+
+static long poll_invalid_chunk(u32 index, struct poll_walk *walk)
+{
+	struct scratch *page = scratch_get();
+	u32 n, found = 0, ready = 0;
+
+	if (!page)
+		return 1;
+	n = poll_fetch(walk, page, 0);
+	for (u32 at = 0; at < POLL_CHUNK && at < n; at += GROUP) {
+		for (u32 i = 0; i < GROUP; i++) {
+			u64 result = page->words[at + i] >> 48;
+
+			found += result >> 5 & 1;		/* POLLNVAL */
+			ready += (result + 0xffff) >> 16;	/* any */
+		}
+		if (ready >= walk->ready_left)
+			break;
+	}
+	walk->found += found;
+	walk->ready_left -= ready < walk->ready_left ? ready : walk->ready_left;
+	return !walk->left || !walk->ready_left;
+}
+
+/* Of the @ready entries with a result: those that were no open descriptor, so not scanned. */
+static __always_inline u32 poll_invalid(u64 entries, u32 n, u32 ready)
+{
+	struct poll_walk walk = { .entries = entries, .left = n, .ready_left = ready };
+
+	bpf_loop((n + POLL_CHUNK - 1) / POLL_CHUNK, poll_invalid_chunk, &walk, 0);
+	return walk.found;
+}
+
+/* select, pselect6: up to three bitmaps of longs. */
+#define SELECT_CHUNK	(SCRATCH_WORDS / 4)	/* words of 64 descriptors */
+#define SELECT_GROUP	4
+#define SELECT_STRIDE	(SELECT_CHUNK + SELECT_GROUP)
+
+struct select_walk {
+	u64 sets[4];		/* addresses in user space, those that were given first */
+	u32 given;
+	u32 left;		/* descriptors */
+	u32 found;
+	bool failed;
+};
+
+static __always_inline u32 popcount(u64 v)
+{
+	v -= v >> 1 & 0x5555555555555555;
+	v = (v & 0x3333333333333333) + (v >> 2 & 0x3333333333333333);
+	v = (v + (v >> 4)) & 0x0f0f0f0f0f0f0f0f;
+	return v * 0x0101010101010101 >> 56;
+}
+
+/*
+ * The next words of set @i of @walk, of which the last ends at descriptor @n, in their place
+ * in @page, with nothing set behind them up to a whole group.
+ */
+static __always_inline u64 *select_fetch(struct select_walk *walk, struct scratch *page, u32 i,
+					 u32 n)
+{
+	u64 *words = page->words + i * SELECT_STRIDE;
+	u32 count = (n + 63) / 64;
+
+	if (!count || count > SELECT_CHUNK ||
+	    bpf_probe_read_user(words, count * sizeof(u64), (void *)walk->sets[i])) {
+		walk->failed = true;
+		return NULL;
+	}
+	walk->sets[i] += count * sizeof(u64);
+	words[count - 1] &= -1ull >> (-n & 63);
+	for (u32 pad = 0; pad < SELECT_GROUP; pad++)
+		words[count + pad] = 0;
+	return words;
+}
+
+static long select_chunk(u32 index, struct select_walk *walk)
+{
+	u32 n = walk->left < SELECT_CHUNK * 64 ? walk->left : SELECT_CHUNK * 64;
+	struct scratch *page = scratch_get();
+	u64 *a, *b, *c;
+	u32 found = 0;
+
+	if (!page)
+		return 1;
+	/* A set that was not given is replaced by one that was: it adds nothing. */
+	a = select_fetch(walk, page, 0, n);
+	b = walk->given > 1 ? select_fetch(walk, page, 1, n) : a;
+	c = walk->given > 2 ? select_fetch(walk, page, 2, n) : a;
+	if (!a || !b || !c)
+		return 1;
+	for (u32 at = 0; at < SELECT_CHUNK && at * 64 < n; at += SELECT_GROUP) {
+		for (u32 i = at; i < at + SELECT_GROUP; i++)
+			found += popcount(a[i] | b[i] | c[i]);
+	}
+	walk->found += found;
+	walk->left -= n;
+	return !walk->left;
+}
+
+static __always_inline u32 select_bytes(u32 n)
+{
+	return (n + 63) / 64 * 8;
+}
+
+/*
+ * The kernel looks at no descriptor beyond the table of the process and says nothing of it
+ * (core_sys_select, fs/select.c).
+ */
+static __always_inline u32 select_clip(struct task_struct *task, u32 n)
+{
+	u32 max_fds = task->files->fdt->max_fds;
+
+	return n < max_fds ? n : max_fds;
+}
+
+static __always_inline bool select_asked(const u64 *sets, u32 n, u64 *asked)
+{
+	struct select_walk walk = { .left = n };
+
+	for (u32 i = 0; i < 3; i++) {
+		if (sets[i])
+			walk.sets[walk.given++ & 3] = sets[i];
+	}
+	if (n && walk.given)
+		bpf_loop((n + SELECT_CHUNK * 64 - 1) / (SELECT_CHUNK * 64), select_chunk, &walk, 0);
+	*asked = walk.found;
+	return !walk.failed;
+}
+
+/*
+ * epoll: the ready list of the instance, read without its lock. Items that another thread
+ * takes off meanwhile can only end the walk early, so a count is a lower bound.
+ */
+struct list_walk {
+	u64 head, at, until;
+};
+
+static long list_step(u32 index, struct list_walk *walk)
+{
+	if (walk->at == walk->until)
+		return 1;
+	walk->at = read_word(walk->at);
+	return !walk->at || walk->at == walk->head;
+}
+
+static __always_inline u64 ready_list(u64 ep)
+{
+	return ep + bpf_core_field_offset(struct eventpoll, rdllist);
+}
+
+/* Items on the ready list of @ep, up to @until if that is one of them. */
+static __always_inline u32 ready_count(u64 ep, u32 max, u64 until)
+{
+	struct list_walk walk = { .head = ready_list(ep), .until = until };
+	u32 n;
+
+	walk.at = read_word(walk.head);
+	if (!walk.at || walk.at == walk.head)
+		return 0;
+	n = bpf_loop(max, list_step, &walk, 0);
+	if (n >= max)
+		loss(LOSS_scans_cut);
+	return n;
+}
+
+static __always_inline u64 ready_last(u64 ep)
+{
+	return read_word(ready_list(ep) + sizeof(void *));
+}
+
+/* The thread is about to scan the ready list: at entry, and when it comes back from a sleep. */
+static __always_inline void ready_scan(struct thread *th, u32 max)
+{
+	u32 n = ready_count(th->ep, max, 0);
+
+	if (!n)
+		return;
+	th->scanned += n;
+	th->walks++;
+	th->ep_last = ready_last(th->ep);
+}
+
+static __always_inline bool item_requeued(u64 link)
+{
+	struct epitem *item = (void *)link - bpf_core_field_offset(struct epitem, rdllink);
+
+	return !(READ(item, event.events) & (EPOLLET | EPOLLONESHOT));
+}
+
+/*
+ * Items left unvisited because the call had all it asked for. They go back to the head of the
+ * ready list, in order, before the level-triggered ones that were reported and queued again;
+ * so they are what stands up to the item that was last at the walk. When that one is the last
+ * of all, it was either not reached or reported itself: the second, if it is level-triggered.
+ */
+static __always_inline u32 ready_unvisited(struct thread *th)
+{
+	u32 all = ready_count(th->ep, READY_MAX, 0);
+	u32 left = all ? ready_count(th->ep, READY_MAX, th->ep_last) : 0;
+
+	if (left == all && ready_last(th->ep) != th->ep_last)
+		return 0;	/* it is not on the list any more */
+	if (left == all && left && item_requeued(th->ep_last))
+		return 0;
+	return left;
+}
+
+/* Sizes of interest lists: what epoll_ctl and close did since the instance was counted. */
+static __always_inline void epoll_resized(u64 ep, s64 by)
+{
+	struct epoll_size *size = bpf_map_lookup_elem(&epolls, &ep);
+
+	if (size)
+		__sync_fetch_and_add(&size->delta, by);
+}
+
+static __always_inline void epoll_follow(u64 ep, s64 base)
+{
+	struct epoll_size size = { .base = base };
+
+	if (ep && bpf_map_update_elem(&epolls, &ep, &size, BPF_ANY))
+		loss(LOSS_epolls_full);
+}
+
+static __always_inline bool file_is_epoll(struct file *file)
+{
+	return epoll_fops && (u64)READ(file, f_op) == epoll_fops;
+}
+
+/* struct eventpoll behind descriptor @fd, 0 if it is none. */
+static __always_inline u64 epoll_of(struct task_struct *task, u32 fd)
+{
+	struct file *file = file_of(task, fd);
+
+	return file && file_is_epoll(file) ? (u64)READ(file, private_data) : 0;
+}
+
+#define FILE_EPOLLS_MAX	16
+
+/*
+ * @fd is about to be closed. The last reference to a file takes it off every interest list it
+ * is on, without an epoll_ctl; that to an epoll instance ends the instance.
+ */
+static __always_inline void epoll_closed(struct task_struct *task, u32 fd)
+{
+	struct file *file = file_of(task, fd);
+	struct hlist_node *link;
+	u64 ep;
+
+	if (!file || file_other_refs(file) > 0)
+		return;
+	if (file_is_epoll(file)) {
+		ep = (u64)READ(file, private_data);
+		bpf_map_delete_elem(&epolls, &ep);
+	}
+	link = BPF_CORE_READ(file, f_ep, first);
+	for (u32 i = 0; i < FILE_EPOLLS_MAX && link; i++) {
+		struct epitem *item = (void *)link - bpf_core_field_offset(struct epitem, fllink);
+
+		epoll_resized((u64)BPF_CORE_READ(item, ep), -1);
+		link = BPF_CORE_READ(link, next);
+	}
+}
+
+#endif

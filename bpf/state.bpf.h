@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The state all hooks share: knobs set before load, maps, and the record of each watched
+ * thread. A thread is watched if and only if it has a record in its task storage, so a hook
+ * that meets any other thread is done after one failed lookup.
+ */
+#ifndef IOPHASE_STATE_BPF_H
+#define IOPHASE_STATE_BPF_H
+
+#include "kern.h"
+#include "wire.h"
+
+#define barrier() asm volatile("" ::: "memory")
+
+/* By system call number: ROUTE() of wire.h, 0 for those that are not looked at. */
+const volatile u32 routes[NR_SYSCALLS] = {};
+
+const volatile struct call_kind call_kinds[NR_CALL_KINDS] = {};
+
+const volatile struct filter filter = {};
+
+const volatile struct knobs knobs = {};
+
+/* Set while the last figures are read: nothing is counted any more. */
+volatile bool stopped = false;
+u64 losses[NR_LOSSES] = {};
+/* Threads watched at the moment, and folds of ended threads since the start. */
+u64 watched_threads = 0;
+u64 folds = 0;
+u64 next_hist = 0;
+/* The file operations of epoll instances, learnt from one of our own; 0 until then. */
+u64 epoll_fops = 0;
+u32 own_epoll_fd = 0;
+
+static __always_inline void loss(enum loss_id id)
+{
+	__sync_fetch_and_add(&losses[id], 1);
+}
+
+struct slot {
+	struct totals sum;
+	u16 call;
+	u16 hist;		/* row + 1 in hists; 0: none was free */
+	u32 pad;
+};
+
+/* What a watched thread is doing. Only the thread itself writes it while it is on a CPU. */
+struct thread {
+	proc_id proc;
+
+	/* The call it is inside. */
+	u64 enter_ns;
+	u64 out_ns;		/* when it last left the CPU */
+	u64 wake_ns;		/* when it was woken since */
+	u64 in_ns;		/* when it last came back, or entered */
+	u64 blocked_ns;
+	u64 runnable_ns;
+	u64 blocked_d_ns;
+	u64 copy_ns;		/* exact part */
+	u64 copy_from_ns;	/* a copy is under way since, 0: none */
+	u64 copy_skb;
+	u64 args[4];
+	u64 asked;
+	u64 scanned;
+	u64 ep;			/* struct eventpoll of an epoll wait */
+	u64 ep_last;		/* last item of its ready list at the last walk */
+	u32 walks;		/* non-empty walks of the ready list */
+	u32 sleeps;		/* interruptible ones */
+	u8 call;		/* enum call_id; 0: in no watched call */
+	u8 phase;		/* enum phase */
+	bool began_before;
+	bool slept_d;		/* the sleep under way is uninterruptible */
+	bool slept_i;		/* it is interruptible */
+	bool asked_unknown;
+	bool synced;		/* an entry was seen, so a lone exit is a loss */
+	bool held;		/* returned to be restarted; until then in the state of held_* */
+
+	/* A call that returned ERESTART_RESTARTBLOCK: restart_syscall(2) may go on with it. */
+	u64 held_ns;
+	u64 held_blocked_ns, held_runnable_ns, held_blocked_d_ns;
+
+	/* A run of wake-ups by the same waker in the same call. */
+	struct waker waker;
+	u32 waker_call;
+	u32 waker_run;
+
+	u32 seq;		/* odd while slots change */
+	u32 next_slot;		/* to be taken, and folded if it is in use */
+	u8 slot_of[NR_CALL_KINDS];		/* enum call_id -> index in slots, plus 1 */
+	struct slot slots[NR_SLOTS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread);
+} threads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, struct folded_key);
+	__type(value, struct folded);
+} folded SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, HIST_ROWS);
+	__type(key, u32);
+	__type(value, struct hist);
+} hists SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, HIST_ROWS);
+	__type(key, struct hist_key);
+	__type(value, u32);
+} hist_rows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct errno_key);
+	__type(value, u64);
+} errnos SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct waker_key);
+	__type(value, u64);
+} wakers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, struct epoll_size);
+} epolls SEC(".maps");
+
+#define SCRATCH_WORDS	512
+/* Loops over it do so many words between two looks at the end: the verifier follows each look. */
+#define GROUP		16
+
+struct scratch {
+	u64 words[SCRATCH_WORDS + GROUP];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+/* Sets of ids of the filters: a key that is present passes. */
+struct ids_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u32);
+	__type(value, u8);
+};
+
+struct ids_map filter_tgids SEC(".maps");
+struct ids_map filter_tids SEC(".maps");
+struct ids_map filter_uids SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, char[COMM_LEN]);
+	__type(value, u8);
+} filter_comms SEC(".maps");
+
+extern void *bpf_rdonly_cast(const void *obj, u32 btf_id) __ksym __weak;
+
+/*
+ * Reads a field of a kernel object found by address. A load through bpf_rdonly_cast() costs
+ * 1 ns, bpf_probe_read_kernel() 25 ns; both give 0 for an address that is not mapped.
+ */
+#define READ(ptr, field)								\
+	(knobs.rdonly_cast ?								\
+	 ((typeof(ptr))bpf_rdonly_cast(ptr, bpf_core_type_id_kernel(typeof(*(ptr)))))->field :	\
+	 BPF_CORE_READ(ptr, field))
+
+/*
+ * The word at @addr, as a number: a pointer would keep the verifier from seeing that the
+ * rounds of a loop are alike. A struct rb_node begins with an unsigned long, and so will do.
+ */
+static __always_inline u64 read_word(u64 addr)
+{
+	return READ((struct rb_node *)addr, __rb_parent_color);
+}
+
+static __always_inline struct thread *thread_of(struct task_struct *task)
+{
+	return bpf_task_storage_get(&threads, task, NULL, 0);
+}
+
+#endif

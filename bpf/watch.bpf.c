@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which threads are watched, from their birth or from the start of the watch to their end,
+ * and the iterators by which user space begins the watch and reads its figures.
+ */
+#include "sets.bpf.h"
+#include "totals.bpf.h"
+
+static __always_inline bool in_ids(void *map, u32 id)
+{
+	return bpf_map_lookup_elem(map, &id);
+}
+
+static __always_inline bool in_cgroup(struct task_struct *task)
+{
+	struct cgroup *cgrp = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+	u32 level = filter.cgroup_level;
+	u64 id = 0;
+
+	if (BPF_CORE_READ(cgrp, level) < (int)level)
+		return false;
+	if (bpf_core_field_exists(cgrp->ancestors)) {
+		struct cgroup *at = NULL;
+
+		bpf_core_read(&at, sizeof(at), (void *)cgrp +
+			      bpf_core_field_offset(struct cgroup, ancestors) + level * 8);
+		id = BPF_CORE_READ(at, kn, id);
+	} else {
+		bpf_core_read(&id, sizeof(id), (void *)cgrp +
+			      bpf_core_field_offset(struct cgroup___ids, ancestor_ids) + level * 8);
+	}
+	return id == filter.cgroup_id;
+}
+
+static __always_inline bool filter_passes(struct task_struct *task)
+{
+	char comm[COMM_LEN];
+	u32 uid;
+
+	if (task->flags & PF_KTHREAD || (u32)task->tgid == filter.own_tgid)
+		return false;
+	if (filter.by_tgid && !in_ids(&filter_tgids, task->tgid))
+		return false;
+	if (filter.by_tid && !in_ids(&filter_tids, task->pid))
+		return false;
+	if (filter.by_comm) {
+		bpf_probe_read_kernel_str(comm, sizeof(comm), task->comm);
+		/* What follows the end of the name is not part of the key. */
+		for (u32 i = 0, ended = 0; i < COMM_LEN; i++) {
+			ended |= !comm[i];
+			if (ended)
+				comm[i] = 0;
+		}
+		if (!bpf_map_lookup_elem(&filter_comms, comm))
+			return false;
+	}
+	if (filter.by_uid) {
+		uid = BPF_CORE_READ(task, cred, uid.val);
+		if (!in_ids(&filter_uids, uid))
+			return false;
+	}
+	return !filter.by_cgroup || in_cgroup(task);
+}
+
+static __always_inline proc_id proc_of(struct task_struct *task)
+{
+	return (u64)(u32)task->tgid << 32 | (u32)(task->group_leader->start_time >> 20);
+}
+
+static __always_inline struct thread *watch_begin(struct task_struct *task)
+{
+	struct thread *th = bpf_task_storage_get(&threads, task, NULL,
+						 BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!th) {
+		loss(LOSS_storage_refused);
+		return NULL;
+	}
+	if (!th->proc) {
+		th->proc = proc_of(task);
+		__sync_fetch_and_add(&watched_threads, 1);
+	}
+	return th;
+}
+
+/* All that the thread counted goes to the row that outlives it. */
+static __always_inline void watch_end(struct task_struct *task, struct thread *th)
+{
+	struct slot *slot;
+
+	if (th->call && th->call < NR_CALLS && !th->began_before && !stopped) {
+		slot = slot_of(th, th->call);
+		if (slot)
+			slot->sum.unfinished++;
+	}
+	for (u32 i = 0; i < NR_SLOTS; i++) {
+		if (th->slots[i].call)
+			slot_fold(task, th->proc, &th->slots[i]);
+	}
+	waker_flush(task, th);
+	bpf_task_storage_delete(&threads, task);
+	__sync_fetch_and_add(&folds, 1);
+	__sync_fetch_and_add(&watched_threads, -1);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(iop_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct thread *th;
+
+	if (stopped)
+		return 0;
+	th = thread_of(parent);
+	if (th && !filter.by_tid && (filter.follow || parent->tgid == child->tgid))
+		watch_begin(child);
+	else if (filter_passes(child))
+		watch_begin(child);
+	return 0;
+}
+
+/* A new program has a new name: it may be one that is asked for. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(iop_exec, struct task_struct *task)
+{
+	if (!stopped && filter.by_comm && !thread_of(task) && filter_passes(task))
+		watch_begin(task);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(iop_end, struct task_struct *task)
+{
+	struct thread *th = thread_of(task);
+
+	if (th)
+		watch_end(task, th);
+	return 0;
+}
+
+/* A thread that sleeps in a call when the watch begins is known to be inside it, not since when. */
+static __always_inline void join_call(struct task_struct *task, struct thread *th)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	u32 state = task->__state;
+	u64 nr = regs->orig_ax;
+
+	if (!state || task->on_cpu || nr >= NR_SYSCALLS || th->call)
+		return;
+	if (ROUTE_CALL(routes[nr]) >= NR_CALLS || ROUTE_ARGS(routes[nr]) == ARGS_RESTART)
+		return;
+	th->enter_ns = bpf_ktime_get_ns();
+	th->out_ns = th->enter_ns;
+	th->began_before = true;
+	th->phase = PHASE_BLOCKED;
+	barrier();
+	th->call = ROUTE_CALL(routes[nr]);
+}
+
+SEC("iter/task")
+int iop_adopt(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct thread *th;
+
+	if (!task || !filter_passes(task) || thread_of(task))
+		return 0;
+	th = watch_begin(task);
+	if (th)
+		join_call(task, th);
+	return 0;
+}
+
+static __always_inline u16 slots_used(struct thread *th)
+{
+	u16 n = 0;
+
+	for (u32 i = 0; i < NR_SLOTS; i++)
+		n += !!th->slots[i].call;
+	return n;
+}
+
+/* A copy of @slot that no hook changed meanwhile; after 8 tries, as it is. */
+static __always_inline void slot_copy(struct thread *th, struct slot *slot,
+				      struct slot_record *record)
+{
+	for (u32 i = 0; i < 8; i++) {
+		u32 seq = *(volatile u32 *)&th->seq;
+
+		record->call = slot->call;
+		record->sum = slot->sum;
+		barrier();
+		if (!(seq & 1) && seq == *(volatile u32 *)&th->seq)
+			break;
+	}
+}
+
+SEC("iter/task")
+int iop_dump(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct thread_record record = {};
+	struct slot_record slot = {};
+	struct thread *th;
+
+	if (!task)
+		return 0;
+	th = thread_of(task);
+	if (!th)
+		return 0;
+	record.proc = th->proc;
+	record.tgid = task->tgid;
+	record.tid = task->pid;
+	bpf_probe_read_kernel(record.comm, COMM_LEN, task->comm);
+	bpf_probe_read_kernel(record.proc_comm, COMM_LEN, task->group_leader->comm);
+	record.enter_ns = th->enter_ns;
+	record.call = th->call < NR_CALLS ? th->call : 0;
+	record.began_before = th->began_before;
+	record.phase = th->phase;
+	record.nr_slots = slots_used(th);
+	record.waker = th->waker;
+	record.waker_call = th->waker_call;
+	record.waker_run = th->waker_run;
+	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
+	for (u32 i = 0, n = 0; i < NR_SLOTS; i++) {
+		if (!th->slots[i].call || n++ >= record.nr_slots)
+			continue;
+		slot_copy(th, &th->slots[i], &slot);
+		bpf_seq_write(ctx->meta->seq, &slot, sizeof(slot));
+	}
+	return 0;
+}
+
+/*
+ * Counts the interest list, a red-black tree, without its lock: in order, by the parent links.
+ * A change meanwhile can lead astray, so user space believes only two equal counts.
+ */
+struct tree_walk {
+	u64 at;
+	bool lost;
+};
+
+static __always_inline u64 tree_left(u64 node)
+{
+	return read_word(node + bpf_core_field_offset(struct rb_node, rb_left));
+}
+
+static __always_inline u64 tree_right(u64 node)
+{
+	return read_word(node + bpf_core_field_offset(struct rb_node, rb_right));
+}
+
+/* The two low bits of the word hold the colour (include/linux/rbtree.h). */
+static __always_inline u64 tree_parent(u64 node)
+{
+	return read_word(node) & ~3ull;
+}
+
+static __always_inline u64 tree_leftmost(u64 node)
+{
+	for (u32 i = 0; i < 64; i++) {
+		u64 left = tree_left(node);
+
+		if (!left)
+			break;
+		node = left;
+	}
+	return node;
+}
+
+static long tree_step(u32 index, struct tree_walk *walk)
+{
+	u64 right = tree_right(walk->at), parent;
+
+	if (right) {
+		walk->at = tree_leftmost(right);
+		return 0;
+	}
+	for (u32 i = 0; i < 64; i++) {
+		parent = tree_parent(walk->at);
+		if (!parent || tree_right(parent) != walk->at) {
+			walk->at = parent;
+			return !parent;
+		}
+		walk->at = parent;
+	}
+	walk->lost = true;
+	return 1;
+}
+
+static __always_inline s64 tree_count(u64 ep)
+{
+	struct tree_walk walk = {};
+	s64 n = 0;
+
+	walk.at = read_word(ep + bpf_core_field_offset(struct eventpoll, rbr.rb_leftmost));
+	if (walk.at)
+		n = bpf_loop(INTEREST_MAX, tree_step, &walk, 0);
+	return n >= INTEREST_MAX || walk.lost ? -1 : n;
+}
+
+/* Epoll instances of watched processes: each with its counted size. */
+SEC("iter/task_file")
+int iop_epolls(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	struct task_struct *task = ctx->task;
+	struct epoll_record record = {};
+	struct epoll_size *size;
+
+	if (!file || !task)
+		return 0;
+	/* Our own first epoll instance teaches what one looks like. */
+	if ((u32)task->tgid == filter.own_tgid && ctx->fd == own_epoll_fd)
+		epoll_fops = (u64)file->f_op;
+	if (!epoll_fops || (u64)file->f_op != epoll_fops || !thread_of(task))
+		return 0;
+	record.ep = (u64)file->private_data;
+	record.tgid = task->tgid;
+	record.fd = ctx->fd;
+	record.followed = -1;
+	size = bpf_map_lookup_elem(&epolls, &record.ep);
+	if (size && size->base >= 0)
+		record.followed = size->base + size->delta;
+	record.counted = tree_count(record.ep);
+	if (!size)
+		epoll_follow(record.ep, record.counted);
+	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
+	return 0;
+}

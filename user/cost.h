@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the measurement itself costs. The kernel can time BPF programs, but timing them costs
+ * too: so it is switched on for short samples only.
+ */
+#ifndef IOPHASE_COST_H
+#define IOPHASE_COST_H
+
+#include "session.h"
+#include "types.h"
+
+struct cost {
+	u64 sampled_ns;		/* how long BPF run time was sampled; 0: not at all */
+	u64 bpf_ns;		/* run time of the programs in that time */
+	u64 bpf_runs;		/* and how often they ran */
+	u64 recursion_misses;	/* runs the kernel dropped since the start */
+	u64 bpf_memory_bytes;	/* of the maps, without per-thread records */
+	u64 user_ns, system_ns;	/* CPU time of this process since its start */
+	u64 max_rss_bytes;
+};
+
+struct cost_sampler;
+
+struct cost_sampler *cost_open(const struct session *session);
+void cost_close(struct cost_sampler *sampler);
+
+/* Switches timing on; and off again, adding what was seen since. */
+void cost_sample_begin(struct cost_sampler *sampler);
+void cost_sample_end(struct cost_sampler *sampler);
+
+struct cost cost_read(const struct cost_sampler *sampler);
+
+/* Share of one CPU the programs took while sampled, 0..; -1 if nothing was sampled. */
+double cost_bpf_share(const struct cost *cost);
+
+#endif

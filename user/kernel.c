@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel.h"
+
+#include <bpf/btf.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "fail.h"
+
+/* bpf_loop() came with 5.17 (commit e6f2dd0f8067), the newest of what the hooks need. */
+#define OLDEST_MAJOR 5
+#define OLDEST_MINOR 17
+
+static void kernel_version(unsigned int *major, unsigned int *minor)
+{
+	struct utsname name;
+
+	*major = *minor = 0;
+	if (!uname(&name))
+		sscanf(name.release, "%u.%u", major, minor);
+}
+
+static bool file_has(const char *path, const char *word)
+{
+	char line[256] = "";
+	FILE *file = fopen(path, "re");
+	bool has = file && fgets(line, sizeof(line), file) && strstr(line, word);
+
+	if (file)
+		fclose(file);
+	return has;
+}
+
+/*
+ * From 7.0 on, programs on the raw system call tracepoints run with preemption enabled, and
+ * one that interrupts itself is dropped; the classic tracepoints are not (measured: docs).
+ * With no preemption in the kernel there is nothing to interrupt it.
+ */
+static bool syscall_tp_preemptible(void)
+{
+	static const char preempt[] = "/sys/kernel/debug/sched/preempt";
+	unsigned int major, minor;
+
+	kernel_version(&major, &minor);
+	return major >= 7 && !file_has(preempt, "(none)") && !file_has(preempt, "(voluntary)");
+}
+
+/* Arguments of tracepoint @name after the context, as BTF has them; -1: no such one. */
+static int tracepoint_args(const struct btf *btf, const char *name)
+{
+	char type_name[64];
+	const struct btf_type *type;
+	int id;
+
+	snprintf(type_name, sizeof(type_name), "btf_trace_%s", name);
+	id = btf__find_by_name_kind(btf, type_name, BTF_KIND_TYPEDEF);
+	if (id < 0)
+		return -1;
+	type = btf__type_by_id(btf, btf__type_by_id(btf, id)->type);
+	type = btf__type_by_id(btf, type->type);
+	return btf_vlen(type) - 1;
+}
+
+/* Offset of variable @name in the per-CPU area, -1: BTF does not have it. */
+static s64 percpu_offset(const struct btf *btf, const char *name)
+{
+	int section = btf__find_by_name_kind(btf, ".data..percpu", BTF_KIND_DATASEC);
+	int variable = btf__find_by_name_kind(btf, name, BTF_KIND_VAR);
+	const struct btf_type *type;
+	const struct btf_var_secinfo *info;
+
+	if (section < 0 || variable < 0)
+		return -1;
+	type = btf__type_by_id(btf, section);
+	info = btf_var_secinfos(type);
+	for (u32 i = 0; i < btf_vlen(type); i++) {
+		if (info[i].type == (u32)variable)
+			return info[i].offset;
+	}
+	return -1;
+}
+
+static s64 member_offset(const struct btf *btf, const char *name, const char *member)
+{
+	int id = btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT);
+	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, id) : NULL;
+
+	for (u32 i = 0; type && i < btf_vlen(type); i++) {
+		if (!strcmp(btf__name_by_offset(btf, btf_members(type)[i].name_off), member))
+			return btf_member_bit_offset(type, i) / 8;
+	}
+	return -1;
+}
+
+/*
+ * Where the preempt count of a CPU is, seen from its run queue. It is a variable of its own,
+ * but for 6.2 to 6.14, where it is in pcpu_hot (commits 64701838bf05, 46e8fff6d45f).
+ */
+static void find_preempt_count(const struct btf *btf, struct kernel *kernel)
+{
+	s64 rq = percpu_offset(btf, "runqueues"), count = percpu_offset(btf, "__preempt_count");
+	s64 hot = percpu_offset(btf, "pcpu_hot"), in_hot;
+
+	if (count < 0 && hot >= 0) {
+		in_hot = member_offset(btf, "pcpu_hot", "preempt_count");
+		count = in_hot < 0 ? -1 : hot + in_hot;
+	}
+	kernel->preempt_count_known = rq >= 0 && count >= 0 &&
+				      member_offset(btf, "cfs_rq", "rq") >= 0;
+	kernel->preempt_count_from_rq = count - rq;
+}
+
+static bool capable(int cap)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = {};
+
+	if (syscall(SYS_capget, &header, data))
+		return true;
+	return data[cap / 32].effective & 1u << cap % 32;
+}
+
+static int check_privileges(void)
+{
+	if (capable(CAP_SYS_ADMIN) || (capable(CAP_BPF) && capable(CAP_PERFMON)))
+		return 0;
+	return fail(EXIT_RUNTIME, "not permitted: CAP_BPF and CAP_PERFMON are needed; "
+		    "run it as root: sudo iophase ...");
+}
+
+int kernel_check(struct kernel *kernel)
+{
+	unsigned int major, minor;
+	struct btf *btf;
+	int err = check_privileges();
+
+	if (err)
+		return err;
+	kernel_version(&major, &minor);
+	if (major < OLDEST_MAJOR || (major == OLDEST_MAJOR && minor < OLDEST_MINOR))
+		return fail(EXIT_RUNTIME, "Linux %u.%u is too old: at least %u.%u is needed", major,
+			    minor, OLDEST_MAJOR, OLDEST_MINOR);
+	if (file_has("/sys/kernel/security/lockdown", "[confidentiality]"))
+		return fail(EXIT_RUNTIME, "the kernel is locked down (confidentiality), which forbids "
+			    "BPF to read kernel memory; boot without lockdown=confidentiality");
+	btf = btf__load_vmlinux_btf();
+	if (!btf)
+		return fail(EXIT_RUNTIME, "the kernel describes its types nowhere (no BTF: "
+			    "/sys/kernel/btf/vmlinux); one built with CONFIG_DEBUG_INFO_BTF=y is needed");
+	kernel->switch_has_state = tracepoint_args(btf, "sched_switch") >= 4;
+	kernel->rdonly_cast = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+	find_preempt_count(btf, kernel);
+	kernel->syscall_tp_preemptible = syscall_tp_preemptible();
+	btf__free(btf);
+	return 0;
+}
+
+void kernel_explain(int error)
+{
+	if (error == EPERM || error == EACCES)
+		fail(EXIT_RUNTIME, "the kernel refused the BPF programs (%s): it is locked down, or "
+		     "a security module forbids bpf(2); see `iophase -vv`", strerror(error));
+	else if (error == ENOMEM)
+		fail(EXIT_RUNTIME, "the kernel has no memory for the BPF maps");
+	else
+		fail(EXIT_RUNTIME, "the kernel refused the BPF programs (%s); see `iophase -vv`",
+		     strerror(error));
+}
+
+/* Depth below the mount point: the directories between that are cgroups too. */
+static u32 cgroup_level(const char *path, dev_t dev)
+{
+	char parent[4096];
+	struct stat st;
+	u32 level = 0;
+
+	snprintf(parent, sizeof(parent), "%s", path);
+	while (strlen(parent) + 4 < sizeof(parent)) {
+		strcat(parent, "/..");
+		if (stat(parent, &st) || st.st_dev != dev)
+			break;
+		level++;
+	}
+	return level;
+}
+
+int cgroup_find(const char *path, u64 *id, u32 *level)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (statfs(path, &fs) || stat(path, &st))
+		return -errno;
+	if (fs.f_type != CGROUP2_SUPER_MAGIC || !S_ISDIR(st.st_mode))
+		return -EINVAL;
+	*id = st.st_ino;
+	*level = cgroup_level(path, st.st_dev);
+	return 0;
+}

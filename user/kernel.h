@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What this kernel is and allows. */
+#ifndef IOPHASE_KERNEL_H
+#define IOPHASE_KERNEL_H
+
+#include "types.h"
+
+struct kernel {
+	bool switch_has_state;		/* sched_switch passes the previous state */
+	bool rdonly_cast;		/* bpf_rdonly_cast() can be called */
+	bool preempt_count_known;
+	s64 preempt_count_from_rq;	/* from a CPU's run queue to its preempt count, bytes */
+	bool syscall_tp_preemptible;	/* tp_btf programs at system calls can be lost */
+};
+
+/*
+ * Finds out what the hooks need to know. Returns 0, or an exit code after a message when
+ * the kernel lacks something without which nothing works.
+ */
+int kernel_check(struct kernel *kernel);
+
+/* Says why loading the programs failed with @error (an errno), and what to do about it. */
+void kernel_explain(int error);
+
+/*
+ * Id and depth of the cgroup (version 2) at @path; 0 or -errno, -EINVAL if it is none.
+ * The id is the inode number of its directory (kernfs, cgroup_id()).
+ */
+int cgroup_find(const char *path, u64 *id, u32 *level);
+
+#endif

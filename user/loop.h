@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The event loop of a measurement: one epoll set with signals, timers and the ends of the
+ * targets. It says what happened; what to do about it is the caller's.
+ */
+#ifndef IOPHASE_LOOP_H
+#define IOPHASE_LOOP_H
+
+#include <sys/types.h>
+
+#include "types.h"
+
+enum loop_event {
+	LOOP_SIGNAL,	/* SIGINT, SIGTERM or SIGHUP */
+	LOOP_CHILD,	/* SIGCHLD: the command may have ended */
+	LOOP_INTERVAL,	/* the time of an interval is over */
+	LOOP_DURATION,	/* the time of the measurement is over */
+	LOOP_SAMPLE,	/* time to begin or to end a sample of our own cost */
+	LOOP_TARGET,	/* a watched process ended, or one of its descendants may have */
+	LOOP_ERROR,
+};
+
+struct loop;
+
+/* Blocks the signals it waits for; NULL after a message. */
+struct loop *loop_open(void);
+void loop_close(struct loop *loop);
+
+/* Makes @event happen after @first_ns and then every @every_ns (0: once). @first_ns 0: never. */
+int loop_timer(struct loop *loop, enum loop_event event, u64 first_ns, u64 every_ns);
+
+/* Makes LOOP_TARGET happen when process @pid ends; 0 or -errno. */
+int loop_target(struct loop *loop, pid_t pid);
+
+/* Waits for the next event. For LOOP_SIGNAL *@by_user tells one sent by kill from a key. */
+enum loop_event loop_wait(struct loop *loop, int *signal, bool *by_user);
+
+/* Targets given to loop_target() that have not ended. */
+u32 loop_targets(const struct loop *loop);
+
+#endif

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "options.h"
+
+#include <argp.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "calls.h"
+#include "fail.h"
+#include "rows.h"
+#include "version.h"
+
+enum {
+	KEY_BY = 256,
+	KEY_FORMAT,
+	KEY_COLOR,
+	KEY_NO_FOLLOW,
+};
+
+static const struct argp_option option_table[] = {
+	{ 0, 0, 0, 0, "What to watch (all must hold; without any, the whole machine):", 1 },
+	{ "pid", 'p', "PID,...", 0, "Processes, with all their threads, and their children", 1 },
+	{ "tid", 't', "TID,...", 0, "Threads", 1 },
+	{ "comm", 'n', "NAME", 0, "Threads of this name, as in /proc/PID/comm (repeatable)", 1 },
+	{ "uid", 'u', "UID,...", 0, "Threads of these users, by number", 1 },
+	{ "cgroup", 'c', "PATH", 0, "Threads in this cgroup (v2) or below", 1 },
+	{ "no-follow", KEY_NO_FOLLOW, 0, 0, "Leave out children born later", 1 },
+	{ "calls", 'e', "LIST", 0,
+	  "Calls, by name or class: wait,input,output,control (default: all)", 1 },
+	{ "min-us", 'm', "USEC", 0, "Count only calls that took at least this long", 1 },
+	{ "failed", 'x', 0, 0, "Count only calls that failed", 1 },
+	{ 0, 0, 0, 0, "For how long:", 2 },
+	{ "duration", 'd', "SEC", 0, "End after this time", 2 },
+	{ "timestamp", 'T', 0, 0, "Print the time of day with each interval", 2 },
+	{ 0, 0, 0, 0, "What to print:", 3 },
+	{ "by", KEY_BY, "LIST", 0, "Rows: process,thread,call (default: process,call)", 3 },
+	{ "sort", 's', "KEY", 0, "Order: " SORT_KEYS " (default: wall)", 3 },
+	{ "top", 'N', "COUNT", 0, "Print the first COUNT rows only", 3 },
+	{ "json", 'j', 0, 0, "Same as --format json", 3 },
+	{ "format", KEY_FORMAT, "FORMAT", 0, "table, json, ndjson or csv", 3 },
+	{ "output", 'o', "FILE", 0, "Write there; a regular file is replaced at the end", 3 },
+	{ "color", KEY_COLOR, "WHEN", 0, "auto, always or never", 3 },
+	{ "verbose", 'v', 0, 0, "Say more: latencies and results, and how it works", 4 },
+	{ "quiet", 'q', 0, 0, "No notes on standard error", 4 },
+	{ "version", 'V', 0, 0, "Print the version", 4 },
+	{ "help", 'h', 0, 0, "Print this help", 4 },
+	{ 0 },
+};
+
+static const char doc[] =
+	"Where the select, poll, epoll, read and write calls of live processes spend their time: "
+	"blocked (waiting for data), runnable (waiting for a CPU), in the kernel (scanning), "
+	"copying; and how many descriptors were asked for, scanned and ready."
+	"\vWith an INTERVAL in seconds a report is printed each time, COUNT times; without, one "
+	"at the end: on Ctrl-C, after -d, or when all targets have ended.\n\n"
+	"  iophase -p 1234 -d 10          one process for ten seconds\n"
+	"  iophase -n nginx 1             all of nginx, every second\n"
+	"  iophase -- curl -s localhost   a command from its start to its end";
+
+/* The words of an option that takes one of several, in the order of its enum. */
+static const char *const format_words[] = { "table", "json", "ndjson", "csv", NULL };
+static const char *const color_words[] = { "auto", "always", "never", NULL };
+
+static int word_index(const char *const *words, const char *word)
+{
+	for (int i = 0; words[i]; i++) {
+		if (!strcmp(words[i], word))
+			return i;
+	}
+	return -1;
+}
+
+static bool parse_u64(const char *text, u64 max, u64 *value)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return false;
+	errno = 0;
+	*value = strtoull(text, &end, 10);
+	return !*end && !errno && *value <= max;
+}
+
+/* Seconds with a fraction, above 0, up to a century. */
+static bool parse_seconds(const char *text, u64 *ns)
+{
+	char *end;
+	double seconds;
+
+	if (!isdigit((unsigned char)*text) && *text != '.')
+		return false;
+	seconds = strtod(text, &end);
+	if (*end || end == text || !(seconds >= 1e-3 && seconds <= 3.2e9))
+		return false;
+	*ns = seconds * NS_PER_SEC;
+	return true;
+}
+
+static bool parse_ids(const char *text, u64 least, struct id_list *list)
+{
+	while (true) {
+		char word[16];
+		size_t len = strcspn(text, ",");
+		u64 id;
+
+		if (len >= sizeof(word) || list->count == FILTER_MAX)
+			return false;
+		memcpy(word, text, len);
+		word[len] = '\0';
+		if (!parse_u64(word, UINT32_MAX - 1, &id) || id < least)
+			return false;
+		list->ids[list->count++] = id;
+		if (!text[len])
+			return true;
+		text += len + 1;
+	}
+}
+
+static bool parse_comm(struct options *options, const char *name)
+{
+	if (!*name || options->comm_count == COMMS_MAX)
+		return false;
+	/* The kernel keeps 15 bytes of a name; so a longer one means what it was cut to. */
+	strncpy(options->comms[options->comm_count++], name, COMM_LEN - 1);
+	return true;
+}
+
+static bool parse_by(const char *text, unsigned int *by)
+{
+	static const char *const words[] = { "process", "thread", "call", NULL };
+
+	*by = 0;
+	while (true) {
+		char word[16];
+		size_t len = strcspn(text, ",");
+		int i;
+
+		snprintf(word, sizeof(word), "%.*s", (int)len, text);
+		i = word_index(words, word);
+		if (i < 0)
+			return false;
+		*by |= 1u << i;
+		if (!text[len])
+			return true;
+		text += len + 1;
+	}
+}
+
+static int usage(struct argp_state *state, const char *what, const char *value)
+{
+	(void)state;
+	fail(EXIT_USAGE, "%s: '%s' (see iophase --help)", what, value);
+	return EINVAL;
+}
+
+static int parse_calls(struct argp_state *state, struct options *options, const char *list)
+{
+	char word[32];
+
+	if (!*list || calls_select(list, options->selected, word, sizeof(word)))
+		return usage(state, "no such call or class", *list ? word : list);
+	return 0;
+}
+
+static int parse_position(struct argp_state *state, struct options *options, char *arg)
+{
+	/* argp hands over "--" and what follows through ARGP_KEY_ARGS, see below. */
+	if (!options->interval_ns) {
+		if (!parse_seconds(arg, &options->interval_ns))
+			return usage(state, "an interval in seconds is needed, not", arg);
+		return 0;
+	}
+	if (options->count)
+		return usage(state, "one argument too many", arg);
+	if (!parse_u64(arg, UINT32_MAX, &options->count) || !options->count)
+		return usage(state, "a count of intervals is needed, not", arg);
+	return 0;
+}
+
+static int parse_choice(struct argp_state *state, int key, char *arg, struct options *options)
+{
+	int i;
+
+	switch (key) {
+	case KEY_BY:
+		return parse_by(arg, &options->by) ? 0 : usage(state, "--by: no such row", arg);
+	case 's':
+		options->sort = arg;
+		return rows_sort_known(arg) ? 0 : usage(state, "--sort: no such key", arg);
+	case KEY_FORMAT:
+		i = word_index(format_words, arg);
+		options->format = i;
+		return i >= 0 ? 0 : usage(state, "--format: no such format", arg);
+	case KEY_COLOR:
+		i = word_index(color_words, arg);
+		options->color = i;
+		return i >= 0 ? 0 : usage(state, "--color: auto, always or never, not", arg);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int parse_filter(struct argp_state *state, int key, char *arg, struct options *options)
+{
+	u64 value;
+
+	switch (key) {
+	case 'p':
+		return parse_ids(arg, 1, &options->tgids) ? 0 : usage(state, "-p: no process id", arg);
+	case 't':
+		return parse_ids(arg, 1, &options->tids) ? 0 : usage(state, "-t: no thread id", arg);
+	case 'u':
+		return parse_ids(arg, 0, &options->uids) ? 0 : usage(state, "-u: no user id", arg);
+	case 'n':
+		return parse_comm(options, arg) ? 0 : usage(state, "-n: no name", arg);
+	case 'c':
+		options->cgroup = arg;
+		return 0;
+	case 'e':
+		return parse_calls(state, options, arg);
+	case 'm':
+		if (!parse_u64(arg, UINT64_MAX / 1000, &value))
+			return usage(state, "-m: microseconds are needed, not", arg);
+		options->min_ns = value * 1000;
+		return 0;
+	default:
+		return parse_choice(state, key, arg, options);
+	}
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+	u64 value;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		return parse_position(state, options, arg);
+	case KEY_NO_FOLLOW:
+		options->no_follow = true;
+		return 0;
+	case 'x':
+		options->failed_only = true;
+		return 0;
+	case 'd':
+		return parse_seconds(arg, &options->duration_ns) ? 0 :
+		       usage(state, "-d: seconds are needed, not", arg);
+	case 'T':
+		options->timestamp = true;
+		return 0;
+	case 'N':
+		if (!parse_u64(arg, UINT32_MAX, &value) || !value)
+			return usage(state, "-N: a number of rows is needed, not", arg);
+		options->top = value;
+		return 0;
+	case 'j':
+		options->format = FORMAT_JSON;
+		return 0;
+	case 'o':
+		options->output = arg;
+		return *arg ? 0 : usage(state, "-o: no file", arg);
+	case 'v':
+		verbose++;
+		return 0;
+	case 'q':
+		quiet = true;
+		return 0;
+	case 'V':
+		printf("iophase %s\n", IOPHASE_VERSION);
+		exit(EXIT_OK);
+	case 'h':
+		argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK);
+		exit(EXIT_OK);
+	default:
+		return parse_filter(state, key, arg, options);
+	}
+}
+
+/* Takes "-- COMMAND ARGS" off the arguments, before argp would mix them with its own. */
+static int split_command(struct options *options, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--"))
+			continue;
+		options->command = argv + i + 1;
+		return i;
+	}
+	return argc;
+}
+
+static int check(struct options *options)
+{
+	bool any = false;
+
+	if (options->command && !options->command[0])
+		return fail(EXIT_USAGE, "no command after '--'");
+	if (options->command && (options->tgids.count || options->tids.count ||
+				 options->comm_count || options->uids.count || options->cgroup))
+		return fail(EXIT_USAGE, "a command to run and a filter for others exclude each other");
+	for (int i = 1; i < NR_CALLS; i++)
+		any |= options->selected[i];
+	if (!any)
+		memset(options->selected, true, sizeof(options->selected));
+	if (options->by & BY_THREAD)
+		options->by |= BY_PROCESS;
+	return 0;
+}
+
+int options_parse(struct options *options, int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = option_table,
+		.parser = parse_option,
+		.args_doc = "[INTERVAL [COUNT]]\n[-- COMMAND [ARGS]]",
+		.doc = doc,
+	};
+	int err, code;
+
+	*options = (struct options){ .by = BY_PROCESS | BY_CALL, .sort = "wall" };
+	argp_err_exit_status = EXIT_USAGE;
+	argc = split_command(options, argc, argv);
+	err = argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, options);
+	if (err == EINVAL)
+		return -EXIT_USAGE - 1;
+	if (err)
+		return -fail(EXIT_RUNTIME, "%s", strerror(err)) - 1;
+	code = check(options);
+	return code ? -code - 1 : 0;
+}

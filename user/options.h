@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The command line, parsed and checked. */
+#ifndef IOPHASE_OPTIONS_H
+#define IOPHASE_OPTIONS_H
+
+#include "types.h"
+
+/* What rows are kept apart by; a set of bits. */
+enum { BY_PROCESS = 1, BY_THREAD = 2, BY_CALL = 4 };
+
+enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_NDJSON, FORMAT_CSV };
+enum color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
+
+#define FILTER_MAX 1024	/* ids of one kind */
+#define COMMS_MAX 64
+
+struct id_list {
+	u32 ids[FILTER_MAX];
+	u32 count;
+};
+
+struct options {
+	struct id_list tgids, tids, uids;
+	char comms[COMMS_MAX][COMM_LEN];
+	u32 comm_count;
+	const char *cgroup;		/* path, NULL: any */
+	bool selected[NR_CALLS];
+	u64 min_ns;
+	bool failed_only;
+	bool no_follow;
+
+	u64 interval_ns;		/* 0: one summary at the end */
+	u64 count;			/* intervals, 0: no limit */
+	u64 duration_ns;		/* 0: no limit */
+	bool timestamp;
+
+	unsigned int by;		/* BY_* */
+	enum format format;
+	enum color color;
+	const char *output;		/* file, NULL: standard output */
+	const char *sort;		/* name of a sort key */
+	u32 top;			/* rows shown, 0: all */
+
+	char **command;			/* NULL-terminated, NULL: none */
+};
+
+/*
+ * Parses the arguments of `iophase stat`. Returns 0 to go on, or prints what is wrong (or the
+ * help, or the version) and returns the negated exit code - 1, so that -1 is EXIT_OK.
+ */
+int options_parse(struct options *options, int argc, char **argv);
+
+#endif

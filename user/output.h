@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A report, and the ways to print it; each is one file behind one struct. */
+#ifndef IOPHASE_OUTPUT_H
+#define IOPHASE_OUTPUT_H
+
+#include <stdio.h>
+#include <time.h>
+
+#include "cost.h"
+#include "options.h"
+#include "session.h"
+
+/* What was measured in one interval, or from start to end. */
+struct report {
+	const struct options *options;
+	const char *backend;
+	u64 duration_ns;
+	struct timespec at;		/* time of day at its end */
+	const struct reading *reading;
+	const struct cost *cost;
+	bool last;
+};
+
+struct output {
+	/* Once, before the first report; NULL: nothing to do. */
+	void (*begin)(FILE *out, const struct options *options);
+	void (*print)(FILE *out, const struct report *report);
+};
+
+extern const struct output output_table, output_json, output_ndjson, output_csv;
+
+/* Ordered and cut by the options; the caller frees the array. */
+struct row **report_rows(const struct report *report, u32 *count);
+
+/* The copy phase of such calls is known, at least as a bound. */
+bool call_copies(u32 call);
+
+#endif

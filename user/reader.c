@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Reads what the hooks counted: records of live threads, and the maps. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "fail.h"
+#include "session_private.h"
+
+#define HISTS_SIZE ((sizeof(struct hist) * HIST_ROWS + 4095) / 4096 * 4096)
+
+static u64 now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * NS_PER_SEC + now.tv_nsec;
+}
+
+/* Calls not asked for can be routed all the same, to follow epoll sets: not shown. */
+static bool shown(const struct session *session, u32 call)
+{
+	return call && call < NR_CALLS && session->options->selected[call];
+}
+
+static struct row *row_of(struct reading *reading, proc_id proc, u32 tid, u32 call)
+{
+	struct row_key key = { .proc = proc, .tid = tid, .call = call };
+
+	return rows_get(&reading->rows, key);
+}
+
+static void set_comm(struct row *row, const char *comm)
+{
+	memcpy(row->comm, comm, COMM_LEN);
+}
+
+static int add_in_flight(struct reading *reading, const struct thread_record *record)
+{
+	struct in_flight *bigger, *thread;
+
+	bigger = reallocarray(reading->in_flight, reading->nr_in_flight + 1, sizeof(*bigger));
+	if (!bigger)
+		return fail(EXIT_RUNTIME, "out of memory");
+	reading->in_flight = bigger;
+	thread = &bigger[reading->nr_in_flight++];
+	*thread = (struct in_flight){
+		.tgid = record->tgid,
+		.tid = record->tid,
+		.call = record->call,
+		.age_ns = reading->now_ns > record->enter_ns ? reading->now_ns - record->enter_ns : 0,
+		.age_bound = record->began_before,
+		.phase = record->phase,
+	};
+	memcpy(thread->comm, record->comm, COMM_LEN);
+	return 0;
+}
+
+static int add_thread(struct session *session, struct reading *reading,
+		      const struct thread_record *record)
+{
+	const struct slot_record *slots = (const void *)(record + 1);
+	const char *comm = session->options->by & BY_THREAD ? record->comm : record->proc_comm;
+
+	for (u32 i = 0; i < record->nr_slots; i++) {
+		struct row *row;
+
+		if (!shown(session, slots[i].call))
+			continue;
+		row = row_of(reading, record->proc, record->tid, slots[i].call);
+		set_comm(row, comm);
+		row_add_totals(row, &slots[i].sum);
+	}
+	if (record->waker_run && shown(session, record->waker_call))
+		row_add_waker(row_of(reading, record->proc, record->tid, record->waker_call),
+			      &record->waker, record->waker_run);
+	return shown(session, record->call) ? add_in_flight(reading, record) : 0;
+}
+
+static int read_threads(struct session *session, struct reading *reading)
+{
+	struct buffer *buffer = &session->buffer;
+	int err = session_iterate(session, session->skel->progs.iop_dump, buffer);
+
+	for (size_t at = 0; !err && at + sizeof(struct thread_record) <= buffer->size;) {
+		const struct thread_record *record = (void *)(buffer->data + at);
+
+		err = add_thread(session, reading, record);
+		at += sizeof(*record) + record->nr_slots * sizeof(struct slot_record);
+	}
+	return err;
+}
+
+/* Calls @visit with each key and value of @map, which may grow and shrink meanwhile. */
+static void each_entry(struct session *session, struct reading *reading, struct bpf_map *map,
+		       void (*visit)(struct session *session, struct reading *reading,
+				     const void *key, const void *value))
+{
+	char keys[2][128], value[512];
+	char *key = NULL, *next = keys[0];
+	size_t key_size = bpf_map__key_size(map), value_size = bpf_map__value_size(map);
+
+	while (!bpf_map__get_next_key(map, key, next, key_size)) {
+		if (!bpf_map__lookup_elem(map, next, key_size, value, value_size, 0))
+			visit(session, reading, next, value);
+		key = next;
+		next = key == keys[0] ? keys[1] : keys[0];
+	}
+}
+
+static void add_folded(struct session *session, struct reading *reading, const void *k,
+		       const void *v)
+{
+	const struct folded_key *key = k;
+	const struct folded *folded = v;
+	struct row *row;
+
+	if (!shown(session, key->call))
+		return;
+	row = row_of(reading, key->proc, key->tid, key->call);
+	if (!row->comm[0])
+		set_comm(row, folded->comm);
+	row_add_totals(row, &folded->sum);
+}
+
+static void add_errno(struct session *session, struct reading *reading, const void *k,
+		      const void *v)
+{
+	const struct errno_key *key = k;
+
+	if (shown(session, key->call))
+		row_add_errno(row_of(reading, key->proc, key->tid, key->call), key->error,
+			      *(const u64 *)v);
+}
+
+static void add_waker(struct session *session, struct reading *reading, const void *k,
+		      const void *v)
+{
+	const struct waker_key *key = k;
+
+	if (shown(session, key->call))
+		row_add_waker(row_of(reading, key->proc, key->tid, key->call), &key->waker,
+			      *(const u64 *)v);
+}
+
+static void add_hist(struct session *session, struct reading *reading, const void *k,
+		     const void *v)
+{
+	const struct hist_key *key = k;
+	u32 row = *(const u32 *)v;
+
+	if (shown(session, key->call) && row < HIST_ROWS)
+		row_add_hist(row_of(reading, key->proc, 0, key->call), &session->hists[row]);
+}
+
+static int map_hists(struct session *session)
+{
+	void *mapped;
+
+	if (session->hists)
+		return 0;
+	mapped = mmap(NULL, HISTS_SIZE, PROT_READ, MAP_SHARED,
+		      bpf_map__fd(session->skel->maps.hists), 0);
+	if (mapped == MAP_FAILED)
+		return fail(EXIT_RUNTIME, "cannot map the histograms: %s", strerror(errno));
+	session->hists = mapped;
+	return 0;
+}
+
+static int read_once(struct session *session, struct reading *reading)
+{
+	struct iophase_bpf *skel = session->skel;
+	int err;
+
+	rows_init(&reading->rows, session->options->by);
+	reading->now_ns = now_ns();
+	err = read_threads(session, reading);
+	if (err)
+		return err;
+	each_entry(session, reading, skel->maps.folded, add_folded);
+	each_entry(session, reading, skel->maps.errnos, add_errno);
+	each_entry(session, reading, skel->maps.wakers, add_waker);
+	/* Histograms are kept per process, so a thread has none. */
+	if (!(session->options->by & BY_THREAD))
+		each_entry(session, reading, skel->maps.hist_rows, add_hist);
+	return 0;
+}
+
+#define READ_TRIES 5
+
+int session_read(struct session *session, struct reading *reading)
+{
+	volatile u64 *folds = &session->skel->bss->folds;
+	int err;
+
+	*reading = (struct reading){ 0 };
+	err = map_hists(session);
+	/* A thread that ends meanwhile would be seen twice, alive and folded: read again. */
+	for (int i = 0; !err && i < READ_TRIES; i++) {
+		u64 before = *folds;
+
+		err = read_once(session, reading);
+		if (err || *folds == before)
+			break;
+		if (i + 1 < READ_TRIES)
+			reading_free(reading);
+	}
+	reading->asked_bound = session->asked_bound;
+	memcpy(reading->losses, session->skel->bss->losses, sizeof(reading->losses));
+	return err;
+}
+
+void reading_free(struct reading *reading)
+{
+	rows_free(&reading->rows);
+	free(reading->in_flight);
+	reading->in_flight = NULL;
+	reading->nr_in_flight = 0;
+}
+
+void reader_close(struct session *session)
+{
+	if (session->hists)
+		munmap(session->hists, HISTS_SIZE);
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "rows.h"
+
+#include <err.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fail.h"
+#include "options.h"
+
+static void *grow(void *array, size_t count, size_t size)
+{
+	void *bigger = reallocarray(array, count, size);
+
+	if (!bigger)
+		errx(EXIT_RUNTIME, "out of memory");
+	return bigger;
+}
+
+void rows_init(struct rows *rows, unsigned int by)
+{
+	*rows = (struct rows){ .by = by };
+}
+
+static void row_free(struct rows *rows, struct row *row)
+{
+	HASH_DEL(rows->table, row);
+	free(row->hist);
+	free(row->errnos);
+	free(row->wakers);
+	free(row);
+}
+
+void rows_free(struct rows *rows)
+{
+	struct row *row, *next;
+
+	HASH_ITER(hh, rows->table, row, next)
+		row_free(rows, row);
+}
+
+struct row *rows_get(struct rows *rows, struct row_key key)
+{
+	struct row *row;
+
+	if (!(rows->by & BY_PROCESS))
+		key.proc = 0;
+	if (!(rows->by & BY_THREAD))
+		key.tid = 0;
+	if (!(rows->by & BY_CALL))
+		key.call = 0;
+	HASH_FIND(hh, rows->table, &key, sizeof(key), row);
+	if (row)
+		return row;
+	row = grow(NULL, 1, sizeof(*row));
+	*row = (struct row){ .key = key };
+	HASH_ADD(hh, rows->table, key, sizeof(row->key), row);
+	return row;
+}
+
+void row_add_totals(struct row *row, const struct totals *sum)
+{
+#define FIGURE(name) row->sum.name += sum->name;
+#include "../bpf/figures.def"
+#undef FIGURE
+}
+
+static struct row_hist *row_hist(struct row *row)
+{
+	if (!row->hist) {
+		row->hist = grow(NULL, 1, sizeof(*row->hist));
+		memset(row->hist, 0, sizeof(*row->hist));
+	}
+	return row->hist;
+}
+
+void row_add_hist(struct row *row, const struct hist *hist)
+{
+	struct row_hist *sum = row_hist(row);
+
+	for (int i = 0; i < HIST_BUCKETS; i++) {
+		sum->buckets[HIST_WALL][i] += hist->wall[i] + hist->direct[i];
+		sum->buckets[HIST_BLOCKED][i] += hist->blocked[i];
+		sum->buckets[HIST_RUNNABLE][i] += hist->runnable[i];
+		sum->buckets[HIST_ON_CPU][i] += hist->on_cpu[i] + hist->direct[i];
+	}
+}
+
+void row_add_errno(struct row *row, u32 error, u64 count)
+{
+	for (u32 i = 0; i < row->nr_errnos; i++) {
+		if (row->errnos[i].error == error) {
+			row->errnos[i].count += count;
+			return;
+		}
+	}
+	row->errnos = grow(row->errnos, row->nr_errnos + 1, sizeof(*row->errnos));
+	row->errnos[row->nr_errnos++] = (struct errno_count){ error, count };
+}
+
+void row_add_waker(struct row *row, const struct waker *waker, u64 count)
+{
+	if (!count)
+		return;
+	for (u32 i = 0; i < row->nr_wakers; i++) {
+		if (!memcmp(&row->wakers[i].waker, waker, sizeof(*waker))) {
+			row->wakers[i].count += count;
+			return;
+		}
+	}
+	row->wakers = grow(row->wakers, row->nr_wakers + 1, sizeof(*row->wakers));
+	row->wakers[row->nr_wakers++] = (struct waker_count){ *waker, count };
+}
+
+static void row_add(struct row *row, const struct row *more)
+{
+	row_add_totals(row, &more->sum);
+	if (more->hist) {
+		u64 *buckets = &row_hist(row)->buckets[0][0];
+		const u64 *added = &more->hist->buckets[0][0];
+
+		for (int i = 0; i < NR_HISTS * HIST_BUCKETS; i++)
+			buckets[i] += added[i];
+	}
+	for (u32 i = 0; i < more->nr_errnos; i++)
+		row_add_errno(row, more->errnos[i].error, more->errnos[i].count);
+	for (u32 i = 0; i < more->nr_wakers; i++)
+		row_add_waker(row, &more->wakers[i].waker, more->wakers[i].count);
+}
+
+void rows_add(struct rows *rows, const struct rows *more)
+{
+	struct row *row, *next;
+
+	HASH_ITER(hh, more->table, row, next)
+		row_add(rows_get(rows, row->key), row);
+}
+
+static void row_subtract(struct row *row, const struct row *before)
+{
+#define FIGURE(name) row->sum.name -= before->sum.name;
+#include "../bpf/figures.def"
+#undef FIGURE
+	if (before->hist) {
+		u64 *buckets = &row_hist(row)->buckets[0][0];
+		const u64 *taken = &before->hist->buckets[0][0];
+
+		for (int i = 0; i < NR_HISTS * HIST_BUCKETS; i++)
+			buckets[i] -= taken[i];
+	}
+	for (u32 i = 0; i < before->nr_errnos; i++)
+		row_add_errno(row, before->errnos[i].error, -before->errnos[i].count);
+	for (u32 i = 0; i < before->nr_wakers; i++)
+		row_add_waker(row, &before->wakers[i].waker, -before->wakers[i].count);
+}
+
+void rows_subtract(struct rows *now, const struct rows *before)
+{
+	struct row *row, *next, *old;
+
+	HASH_ITER(hh, now->table, row, next) {
+		HASH_FIND(hh, before->table, &row->key, sizeof(row->key), old);
+		if (old)
+			row_subtract(row, old);
+		if (!row->sum.calls && !row->sum.unfinished)
+			row_free(now, row);
+	}
+}
+
+u64 row_kernel_ns(const struct row *row)
+{
+	const struct totals *sum = &row->sum;
+
+	return sum->wall_ns - sum->blocked_ns - sum->runnable_ns - sum->copy_ns;
+}
+
+double row_quantile(const struct row *row, int which, double q)
+{
+	u64 counted = 0, seen, rank;
+
+	if (!row->hist || !row->sum.calls)
+		return -1;
+	for (int i = 0; i < HIST_BUCKETS; i++)
+		counted += row->hist->buckets[which][i];
+	/* Calls in no bucket are those for which the value was 0. */
+	seen = row->sum.calls > counted ? row->sum.calls - counted : 0;
+	rank = ceil(q * row->sum.calls);
+	if (seen >= rank)
+		return 0;
+	for (int i = 0; i < HIST_BUCKETS; i++) {
+		seen += row->hist->buckets[which][i];
+		if (seen >= rank)
+			return exp2((i + HIST_BASE) / 8.0) * NS_PER_SEC;
+	}
+	return -1;
+}
+
+static u64 sort_wall(const struct row *row) { return row->sum.wall_ns; }
+static u64 sort_blocked(const struct row *row) { return row->sum.blocked_ns; }
+static u64 sort_runnable(const struct row *row) { return row->sum.runnable_ns; }
+static u64 sort_copy(const struct row *row) { return row->sum.copy_ns; }
+static u64 sort_calls(const struct row *row) { return row->sum.calls; }
+static u64 sort_scanned(const struct row *row) { return row->sum.scanned; }
+static u64 sort_bytes(const struct row *row) { return row->sum.bytes; }
+
+static const struct sort_key {
+	const char *name;
+	u64 (*value)(const struct row *row);	/* NULL: by name, smallest first */
+} sort_keys[] = {
+	{ "wall", sort_wall },
+	{ "blocked", sort_blocked },
+	{ "runnable", sort_runnable },
+	{ "kernel", row_kernel_ns },
+	{ "copy", sort_copy },
+	{ "calls", sort_calls },
+	{ "scanned", sort_scanned },
+	{ "bytes", sort_bytes },
+	{ "name", NULL },
+};
+
+static const struct sort_key *sort_find(const char *key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(sort_keys); i++) {
+		if (!strcmp(sort_keys[i].name, key))
+			return &sort_keys[i];
+	}
+	return NULL;
+}
+
+bool rows_sort_known(const char *key)
+{
+	return sort_find(key);
+}
+
+/* Ties are broken by the key of the row, so that the order never depends on chance. */
+static int compare(const void *a, const void *b, void *arg)
+{
+	const struct row *left = *(struct row *const *)a, *right = *(struct row *const *)b;
+	const struct sort_key *key = arg;
+	int order;
+
+	if (key->value) {
+		u64 l = key->value(left), r = key->value(right);
+
+		if (l != r)
+			return l > r ? -1 : 1;
+	} else {
+		order = strncmp(left->comm, right->comm, COMM_LEN);
+		if (order)
+			return order;
+	}
+	if (left->key.proc != right->key.proc)
+		return left->key.proc < right->key.proc ? -1 : 1;
+	if (left->key.tid != right->key.tid)
+		return left->key.tid < right->key.tid ? -1 : 1;
+	return (int)left->key.call - (int)right->key.call;
+}
+
+struct row **rows_sorted(const struct rows *rows, const char *key, u32 *count)
+{
+	struct row **sorted = grow(NULL, HASH_COUNT(rows->table) + 1, sizeof(*sorted));
+	struct row *row, *next;
+
+	*count = 0;
+	HASH_ITER(hh, rows->table, row, next)
+		sorted[(*count)++] = row;
+	qsort_r(sorted, *count, sizeof(*sorted), compare, (void *)sort_find(key));
+	return sorted;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The model that all outputs print: rows of figures, each for a process, thread and call, or
+ * for the sum over those it is not kept apart by.
+ */
+#ifndef IOPHASE_ROWS_H
+#define IOPHASE_ROWS_H
+
+#include <uthash.h>
+
+#include "types.h"
+
+struct row_key {
+	proc_id proc;		/* 0: all */
+	u32 tid;		/* 0: all, or threads that ended */
+	u32 call;		/* enum call_id, 0: all */
+};
+
+/* Which histogram of a row. */
+enum { HIST_WALL, HIST_BLOCKED, HIST_RUNNABLE, HIST_ON_CPU, NR_HISTS };
+
+struct row_hist {
+	u64 buckets[NR_HISTS][HIST_BUCKETS];
+};
+
+struct errno_count {
+	u32 error;
+	u64 count;
+};
+
+struct waker_count {
+	struct waker waker;
+	u64 count;
+};
+
+struct row {
+	struct row_key key;
+	char comm[COMM_LEN];	/* of the process, or of the thread; not terminated if full */
+	struct totals sum;
+	struct row_hist *hist;	/* NULL: none, as for threads */
+	struct errno_count *errnos;
+	u32 nr_errnos;
+	struct waker_count *wakers;
+	u32 nr_wakers;
+	UT_hash_handle hh;
+};
+
+struct rows {
+	unsigned int by;	/* BY_* of options.h */
+	struct row *table;
+};
+
+/* An empty set of rows, kept apart by @by; rows_free() empties it again. */
+void rows_init(struct rows *rows, unsigned int by);
+void rows_free(struct rows *rows);
+
+/*
+ * The row that @key belongs to, made if need be. The parts of the key that rows are not kept
+ * apart by are ignored. Never NULL: ends the program if there is no memory.
+ */
+struct row *rows_get(struct rows *rows, struct row_key key);
+
+void row_add_totals(struct row *row, const struct totals *sum);
+void row_add_hist(struct row *row, const struct hist *hist);
+void row_add_errno(struct row *row, u32 error, u64 count);
+void row_add_waker(struct row *row, const struct waker *waker, u64 count);
+
+/* Adds all rows of @more. */
+void rows_add(struct rows *rows, const struct rows *more);
+
+/* Takes what @before held off @now, and drops the rows in which nothing is left. */
+void rows_subtract(struct rows *now, const struct rows *before);
+
+/* On-CPU time of the row that is not copying, ns: inside the kernel, for wait calls the scan. */
+u64 row_kernel_ns(const struct row *row);
+
+/*
+ * Upper edge, in ns, of the bucket that holds quantile @q (0..1) of histogram @which;
+ * 0 if the value itself is 0, -1 if there is no histogram.
+ */
+double row_quantile(const struct row *row, int which, double q);
+
+/* Sorted by @key of SORT_KEYS, largest first; the caller frees the array of *@count. */
+#define SORT_KEYS "wall, blocked, runnable, kernel, copy, calls, scanned, bytes, name"
+struct row **rows_sorted(const struct rows *rows, const char *key, u32 *count);
+bool rows_sort_known(const char *key);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One measurement: the programs in the kernel from load to detach, and the reading of what
+ * they counted.
+ */
+#ifndef IOPHASE_SESSION_H
+#define IOPHASE_SESSION_H
+
+#include "options.h"
+#include "rows.h"
+#include "types.h"
+
+struct session;
+
+/* A thread inside a watched call at the moment of a reading. */
+struct in_flight {
+	u32 tgid, tid;
+	char comm[COMM_LEN];
+	u32 call;
+	u64 age_ns;
+	bool age_bound;		/* was inside when the watch began: age_ns is a lower bound */
+	u8 phase;		/* enum phase */
+};
+
+/* All that was counted up to now_ns (CLOCK_MONOTONIC). */
+struct reading {
+	u64 now_ns;
+	struct rows rows;
+	struct in_flight *in_flight;
+	u32 nr_in_flight;
+	u64 losses[NR_LOSSES];
+	bool asked_bound;	/* the size of an epoll set turned out not to be known exactly */
+};
+
+/*
+ * Loads the programs for @options. Returns NULL after printing why not, and the line to type
+ * next if there is one.
+ */
+struct session *session_open(const struct options *options);
+
+/* Attaches the programs and begins to watch; 0, or an exit code after a message. */
+int session_start(struct session *session);
+
+/* Ends the counting; what was counted stays to be read. 0, or an exit code after a message. */
+int session_stop(struct session *session);
+
+/* Fills @reading, which reading_free() releases; 0, or an exit code after a message. */
+int session_read(struct session *session, struct reading *reading);
+void reading_free(struct reading *reading);
+
+/* Threads watched at the moment. */
+u64 session_threads(const struct session *session);
+
+/* File descriptors of the loaded programs and of the maps, up to @max; their number. */
+u32 session_programs(const struct session *session, int *fds, u32 max);
+u32 session_maps(const struct session *session, int *fds, u32 max);
+
+/* "tracepoint": what the figures were measured with. */
+const char *session_backend(const struct session *session);
+
+/* Detaches and unloads everything; NULL is allowed. */
+void session_close(struct session *session);
+
+#endif

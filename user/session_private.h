@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What session.c, reader.c and epolls.c share; for them alone. */
+#ifndef IOPHASE_SESSION_PRIVATE_H
+#define IOPHASE_SESSION_PRIVATE_H
+
+#include <bpf/libbpf.h>
+
+#include "kernel.h"
+#include "options.h"
+#include "session.h"
+
+#include "iophase.skel.h"
+
+#define LINKS_MAX 32
+
+struct buffer {
+	char *data;
+	size_t size, room;
+};
+
+struct session {
+	const struct options *options;
+	struct kernel kernel;
+	struct iophase_bpf *skel;
+	struct bpf_link *links[LINKS_MAX];
+	u32 nr_links;
+	int epoll_fd;
+	struct hist *hists;	/* the kernel's own, mapped read-only; NULL until first read */
+	struct buffer buffer;	/* of the last iteration */
+	bool asked_bound;
+};
+
+/* All that iterator @program writes, in @out; 0, or an exit code after a message. */
+int session_iterate(struct session *session, struct bpf_program *program, struct buffer *out);
+
+/* Counts the interest lists of the epoll instances there are; 0 or an exit code. */
+int epolls_count(struct session *session);
+
+/* Counts them again and notes where following them came to another size. */
+int epolls_verify(struct session *session);
+
+void reader_close(struct session *session);
+
+#endif

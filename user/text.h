@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Figures and names as text, the same in all outputs. */
+#ifndef IOPHASE_TEXT_H
+#define IOPHASE_TEXT_H
+
+#include <stddef.h>
+
+#include "types.h"
+
+struct text {
+	char buf[80];
+};
+
+/* A time with the unit that keeps three digits: "940ns", "1.24ms", "61.2s". */
+struct text text_ns(double ns);
+
+/* A count in at most 6 characters: "9999", "12.3k", "4.56M". */
+struct text text_count(double count);
+
+/* Bytes in at most 6 characters, in powers of 1024: "512B", "1.21K". */
+struct text text_bytes(double bytes);
+
+/*
+ * A name from the kernel, of at most @size bytes, which can hold anything: all but printable
+ * ASCII is escaped as \xNN, so that it can neither move the cursor nor break a line.
+ */
+struct text text_name(const char *name, size_t size);
+
+/*
+ * The same for JSON: valid UTF-8 stays; other bytes become the characters \xNN, and a
+ * backslash is doubled, so that nothing is lost and every text can be told from its escape.
+ */
+struct text text_json_name(const char *name, size_t size);
+
+/* "EAGAIN" for 11; "errno 4711" for one that has no name. */
+struct text text_errno(int error);
+
+#endif
