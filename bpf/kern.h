@@ -102,6 +102,8 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct bpf_local_storage;
+
 struct rq {};
 
 struct cfs_rq {
@@ -126,6 +128,7 @@ struct task_struct {
 	const struct cred *cred;
 	struct css_set *cgroups;
 	struct sched_entity se;
+	struct bpf_local_storage *bpf_storage;
 };
 
 struct pt_regs {

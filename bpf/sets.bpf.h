@@ -13,6 +13,13 @@
 #define READY_MAX_IRQ	1024	/* with interrupts off, at a switch-in */
 #define INTEREST_MAX	(1 << 20)
 
+#define SETS_UNREAD	(-1ull)
+
+/*
+ * The counting functions are global ones, which the verifier looks at once and not for every
+ * state in which they are called.
+ */
+
 /* struct file of descriptor @fd of @task, NULL if there is none. */
 static __always_inline struct file *file_of(struct task_struct *task, u32 fd)
 {
@@ -64,7 +71,8 @@ static __always_inline u32 poll_fetch(struct poll_walk *walk, struct scratch *pa
 		page->words[n + i] = pad;
 	walk->entries += n * sizeof(u64);
 	walk->left -= n;
-	return n;
+	page->count = n;
+	return page->count;
 }
 
 static long poll_asked_chunk(u32 index, struct poll_walk *walk)
@@ -84,15 +92,14 @@ static long poll_asked_chunk(u32 index, struct poll_walk *walk)
 	return !walk->left;
 }
 
-/* Descriptors asked for; false if user memory could not be read. */
-static __always_inline bool poll_asked(u64 entries, u32 n, u64 *asked)
+/* Descriptors asked for, SETS_UNREAD if user memory could not be read. */
+__noinline u64 poll_asked(u64 entries, u32 n)
 {
 	struct poll_walk walk = { .entries = entries, .left = n };
 
 	if (n)
 		bpf_loop((n + POLL_CHUNK - 1) / POLL_CHUNK, poll_asked_chunk, &walk, 0);
-	*asked = walk.found;
-	return !walk.failed;
+	return walk.failed ? SETS_UNREAD : walk.found;
 }
 
 static long poll_invalid_chunk(u32 index, struct poll_walk *walk)
@@ -119,7 +126,7 @@ static long poll_invalid_chunk(u32 index, struct poll_walk *walk)
 }
 
 /* Of the @ready entries with a result: those that were no open descriptor, so not scanned. */
-static __always_inline u32 poll_invalid(u64 entries, u32 n, u32 ready)
+__noinline u32 poll_invalid(u64 entries, u32 n, u32 ready)
 {
 	struct poll_walk walk = { .entries = entries, .left = n, .ready_left = ready };
 
@@ -164,6 +171,7 @@ static __always_inline u64 *select_fetch(struct select_walk *walk, struct scratc
 		return NULL;
 	}
 	walk->sets[i] += count * sizeof(u64);
+	page->count = count;
 	words[count - 1] &= -1ull >> (-n & 63);
 	for (u32 pad = 0; pad < SELECT_GROUP; pad++)
 		words[count + pad] = 0;
@@ -174,7 +182,7 @@ static long select_chunk(u32 index, struct select_walk *walk)
 {
 	u32 n = walk->left < SELECT_CHUNK * 64 ? walk->left : SELECT_CHUNK * 64;
 	struct scratch *page = scratch_get();
-	u64 *a, *b, *c;
+	u64 *a, *b, *c, count;
 	u32 found = 0;
 
 	if (!page)
@@ -185,7 +193,8 @@ static long select_chunk(u32 index, struct select_walk *walk)
 	c = walk->given > 2 ? select_fetch(walk, page, 2, n) : a;
 	if (!a || !b || !c)
 		return 1;
-	for (u32 at = 0; at < SELECT_CHUNK && at * 64 < n; at += SELECT_GROUP) {
+	count = page->count;
+	for (u32 at = 0; at < SELECT_CHUNK && at < count; at += SELECT_GROUP) {
 		for (u32 i = at; i < at + SELECT_GROUP; i++)
 			found += popcount(a[i] | b[i] | c[i]);
 	}
@@ -210,18 +219,20 @@ static __always_inline u32 select_clip(struct task_struct *task, u32 n)
 	return n < max_fds ? n : max_fds;
 }
 
-static __always_inline bool select_asked(const u64 *sets, u32 n, u64 *asked)
+/* Descriptors below @n in any of the sets, SETS_UNREAD if user memory could not be read. */
+__noinline u64 select_asked(u64 in, u64 out, u64 ex, u32 n)
 {
 	struct select_walk walk = { .left = n };
 
-	for (u32 i = 0; i < 3; i++) {
-		if (sets[i])
-			walk.sets[walk.given++ & 3] = sets[i];
-	}
+	if (in)
+		walk.sets[walk.given++] = in;
+	if (out)
+		walk.sets[walk.given++ & 3] = out;
+	if (ex)
+		walk.sets[walk.given++ & 3] = ex;
 	if (n && walk.given)
 		bpf_loop((n + SELECT_CHUNK * 64 - 1) / (SELECT_CHUNK * 64), select_chunk, &walk, 0);
-	*asked = walk.found;
-	return !walk.failed;
+	return walk.failed ? SETS_UNREAD : walk.found;
 }
 
 /*
@@ -246,7 +257,7 @@ static __always_inline u64 ready_list(u64 ep)
 }
 
 /* Items on the ready list of @ep, up to @until if that is one of them. */
-static __always_inline u32 ready_count(u64 ep, u32 max, u64 until)
+__noinline u32 ready_count(u64 ep, u32 max, u64 until)
 {
 	struct list_walk walk = { .head = ready_list(ep), .until = until };
 	u32 n;
@@ -324,12 +335,18 @@ static __always_inline bool file_is_epoll(struct file *file)
 	return epoll_fops && (u64)READ(file, f_op) == epoll_fops;
 }
 
+/* What a file of its kind keeps there; of an epoll instance, its struct eventpoll. */
+static __always_inline u64 file_private(struct file *file)
+{
+	return read_word((u64)file + bpf_core_field_offset(struct file, private_data));
+}
+
 /* struct eventpoll behind descriptor @fd, 0 if it is none. */
 static __always_inline u64 epoll_of(struct task_struct *task, u32 fd)
 {
 	struct file *file = file_of(task, fd);
 
-	return file && file_is_epoll(file) ? (u64)READ(file, private_data) : 0;
+	return file && file_is_epoll(file) ? file_private(file) : 0;
 }
 
 #define FILE_EPOLLS_MAX	16
@@ -347,7 +364,7 @@ static __always_inline void epoll_closed(struct task_struct *task, u32 fd)
 	if (!file || file_other_refs(file) > 0)
 		return;
 	if (file_is_epoll(file)) {
-		ep = (u64)READ(file, private_data);
+		ep = file_private(file);
 		bpf_map_delete_elem(&epolls, &ep);
 	}
 	link = BPF_CORE_READ(file, f_ep, first);

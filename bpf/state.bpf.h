@@ -148,6 +148,11 @@ struct {
 
 struct scratch {
 	u64 words[SCRATCH_WORDS + GROUP];
+	/*
+	 * How many of them are to be looked at. Read back from here it is just a number to the
+	 * verifier, which otherwise follows each value it may have into the next round.
+	 */
+	volatile u64 count;
 };
 
 struct {
@@ -196,8 +201,12 @@ static __always_inline u64 read_word(u64 addr)
 	return READ((struct rb_node *)addr, __rb_parent_color);
 }
 
+/* The record of @task, NULL if it is not watched. */
 static __always_inline struct thread *thread_of(struct task_struct *task)
 {
+	/* Most tasks of a machine have no storage at all: known for 1 ns instead of 12. */
+	if (!task->bpf_storage)
+		return NULL;
 	return bpf_task_storage_get(&threads, task, NULL, 0);
 }
 

@@ -26,11 +26,13 @@ static __always_inline void clear_call(struct thread *th)
 }
 
 /* The set of a wait call is looked at before the kernel does: it may change it. */
-static __always_inline void enter_poll(struct thread *th)
+static __always_inline void set_asked(struct thread *th, u64 asked)
 {
-	if (!poll_asked(th->args[0], th->args[1], &th->asked)) {
+	if (asked == SETS_UNREAD) {
 		th->asked_unknown = true;
 		loss(LOSS_sets_unread);
+	} else {
+		th->asked = asked;
 	}
 }
 
@@ -40,11 +42,9 @@ static __always_inline void enter_select(struct task_struct *task, struct thread
 
 	if (n < 0)
 		return;		/* refused with EINVAL */
-	th->args[0] = select_clip(task, n);
-	if (!select_asked(&th->args[1], th->args[0], &th->asked)) {
-		th->asked_unknown = true;
-		loss(LOSS_sets_unread);
-	}
+	n = select_clip(task, n);
+	th->args[0] = n;
+	set_asked(th, select_asked(th->args[1], th->args[2], th->args[3], n));
 }
 
 static __always_inline void enter_epoll(struct task_struct *task, struct thread *th)
@@ -88,7 +88,7 @@ static long iov_step(u32 index, struct iov_walk *walk)
 #define UIO_MAXIOV 1024
 
 /* Bytes a message header has room for. */
-static __noinline u64 msg_room(u64 addr)
+__noinline u64 msg_room(u64 addr)
 {
 	struct user_msghdr msg = {};
 	struct iov_walk walk = {};
@@ -115,7 +115,7 @@ static long mmsg_step(u32 index, struct mmsg_walk *walk)
 	return 0;
 }
 
-static __noinline u64 mmsg_bytes(u64 vec, u32 messages)
+__noinline u64 mmsg_bytes(u64 vec, u32 messages)
 {
 	struct mmsg_walk walk = { .vec = vec };
 
@@ -325,7 +325,7 @@ static __always_inline void call_begin(struct task_struct *task, struct thread *
 	th->call = CALL_NONE;
 	clear_call(th);
 	if (args == ARGS_POLL)
-		enter_poll(th);
+		set_asked(th, poll_asked(th->args[0], th->args[1]));
 	else if (args == ARGS_SELECT)
 		enter_select(task, th);
 	else if (args == ARGS_EPOLL)

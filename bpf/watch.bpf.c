@@ -287,7 +287,8 @@ static long tree_step(u32 index, struct tree_walk *walk)
 	return 1;
 }
 
-static __always_inline s64 tree_count(u64 ep)
+/* Items on the interest list of @ep, -1 if they could not be counted. */
+__noinline s64 tree_count(u64 ep)
 {
 	struct tree_walk walk = {};
 	s64 n = 0;
@@ -314,7 +315,7 @@ int iop_epolls(struct bpf_iter__task_file *ctx)
 		epoll_fops = (u64)file->f_op;
 	if (!epoll_fops || (u64)file->f_op != epoll_fops || !thread_of(task))
 		return 0;
-	record.ep = (u64)file->private_data;
+	record.ep = file_private(file);
 	record.tgid = task->tgid;
 	record.fd = ctx->fd;
 	record.followed = -1;

@@ -33,7 +33,7 @@ static void no_visit(struct session *session, const struct epoll_record *record)
 /* A set that changed while it was counted is forgotten, so that the next pass counts it. */
 static void recount(struct session *session, const struct epoll_record *record)
 {
-	if (record->followed != record->counted)
+	if (record->followed >= 0 && record->followed != record->counted)
 		bpf_map__delete_elem(session->skel->maps.epolls, &record->ep, sizeof(record->ep), 0);
 }
 

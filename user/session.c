@@ -116,6 +116,23 @@ static void choose_programs(struct session *session)
 	debug("system calls through %s", classic ? "raw_syscalls tracepoints" : "tp_btf");
 }
 
+/* How much work each program was for the verifier, which is most of the time to attach. */
+static void debug_programs(struct session *session)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, session->skel->obj) {
+		struct bpf_prog_info info = { 0 };
+		u32 size = sizeof(info);
+
+		if (bpf_program__fd(program) < 0 ||
+		    bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
+			continue;
+		debug("%s: %u instructions verified, %u bytes of code", bpf_program__name(program),
+		      info.verified_insns, info.jited_prog_len);
+	}
+}
+
 struct session *session_open(const struct options *options)
 {
 	struct session *session = calloc(1, sizeof(*session));
@@ -141,6 +158,7 @@ struct session *session_open(const struct options *options)
 		kernel_explain(-err);
 		goto fail;
 	}
+	debug_programs(session);
 	if (fill_filter(session))
 		goto fail;
 	return session;
