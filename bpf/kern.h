@@ -132,7 +132,7 @@ struct task_struct {
 };
 
 struct pt_regs {
-	unsigned long r10, dx, si, di, orig_ax;
+	unsigned long r10, r8, dx, si, di, orig_ax;
 };
 
 struct sk_buff {
@@ -211,6 +211,7 @@ struct file___ref {
 #define EPOLL_CTL_DEL		2
 #define EPOLLET			(1u << 31)
 #define EPOLLONESHOT		(1u << 30)
+#define CLOSE_RANGE_CLOEXEC	4
 #define MSG_PEEK		0x02
 #define MSG_TRUNC		0x20
 
@@ -222,6 +223,10 @@ struct file___ref {
 
 #define EINTR			4
 #define EAGAIN			11
+#define EFAULT			14
+
+/* Where user space ends on x86-64: what lies above is refused before it is looked at. */
+#define USER_END		0x7ffffffff000ull
 
 static __always_inline u32 task_state(struct task_struct *task)
 {

@@ -3,38 +3,8 @@
  * The phase clock: every nanosecond that a watched call is off the CPU is blocked or runnable.
  * These programs run with interrupts off, under a run-queue or wake-up lock.
  */
-#include "sets.bpf.h"
+#include "phase.bpf.h"
 #include "totals.bpf.h"
-
-static __always_inline void switch_out(struct thread *th, u64 now, u32 state)
-{
-	th->out_ns = now;
-	th->phase = state ? PHASE_BLOCKED : PHASE_PREEMPTED;
-	th->slept_d = state & TASK_UNINTERRUPTIBLE;
-	th->slept_i = state & TASK_INTERRUPTIBLE;
-	/* select and poll walk their set again after an interruptible sleep, and only then. */
-	th->sleeps += th->slept_i;
-	if (th->copy_from_ns)
-		th->copy_ns += now - th->copy_from_ns;
-}
-
-static __always_inline void switch_in(struct thread *th, u64 now)
-{
-	/* A sleeper whose wake-up was not seen after it left was woken before it had left. */
-	u64 woken = th->phase == PHASE_WOKEN ? th->wake_ns : th->out_ns;
-	bool slept = th->phase != PHASE_PREEMPTED && th->slept_i;
-
-	th->blocked_ns += woken - th->out_ns;
-	th->runnable_ns += now - woken;
-	if (th->slept_d)
-		th->blocked_d_ns += woken - th->out_ns;
-	th->in_ns = now;
-	th->phase = PHASE_ON_CPU;
-	if (th->copy_from_ns)
-		th->copy_from_ns = now;
-	if (th->ep && slept)
-		ready_scan(th, READY_MAX_IRQ);
-}
 
 /*
  * What is running here: a task, or an interrupt on top of one, which then is not the cause.

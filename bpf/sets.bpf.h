@@ -376,4 +376,25 @@ static __always_inline void epoll_closed(struct task_struct *task, u32 fd)
 	}
 }
 
+struct close_range {
+	u32 first;
+};
+
+static long close_step(u32 index, struct close_range *range)
+{
+	epoll_closed(bpf_get_current_task_btf(), range->first + index);
+	return 0;
+}
+
+static __always_inline void epoll_closed_range(struct task_struct *task, u32 first, u32 last)
+{
+	struct close_range range = { .first = first };
+	u32 max_fds = task->files->fdt->max_fds;
+
+	if (last >= max_fds)
+		last = max_fds - 1;
+	if (first <= last)
+		bpf_loop(last - first + 1, close_step, &range, 0);
+}
+
 #endif

@@ -59,7 +59,7 @@ struct thread {
 	u64 copy_ns;		/* exact part */
 	u64 copy_from_ns;	/* a copy is under way since, 0: none */
 	u64 copy_skb;
-	u64 args[4];
+	u64 args[5];
 	u64 asked;
 	u64 scanned;
 	u64 ep;			/* struct eventpoll of an epoll wait */
@@ -73,9 +73,9 @@ struct thread {
 	bool slept_i;		/* it is interruptible */
 	bool asked_unknown;
 	bool synced;		/* an entry was seen, so a lone exit is a loss */
-	bool held;		/* returned to be restarted; until then in the state of held_* */
-
-	/* A call that returned ERESTART_RESTARTBLOCK: restart_syscall(2) may go on with it. */
+	bool held;		/* returned to be restarted: it may go on, or be over since held_ns */
+	u16 held_ret;		/* what it returned, negated */
+	u16 entries;		/* how often it was entered: 1, and once more for each restart */
 	u64 held_ns;
 	u64 held_blocked_ns, held_runnable_ns, held_blocked_d_ns;
 

@@ -3,7 +3,7 @@
  * Begin and end of the watched calls. The sections at the end are adapters: which of them is
  * attached is decided in user space (docs/overhead.md says by which figures).
  */
-#include "sets.bpf.h"
+#include "phase.bpf.h"
 #include "totals.bpf.h"
 
 
@@ -20,6 +20,7 @@ static __always_inline void clear_call(struct thread *th)
 	th->ep_last = 0;
 	th->walks = 0;
 	th->sleeps = 0;
+	th->entries = 1;
 	th->began_before = false;
 	th->asked_unknown = false;
 	th->phase = PHASE_ON_CPU;
@@ -28,12 +29,10 @@ static __always_inline void clear_call(struct thread *th)
 /* The set of a wait call is looked at before the kernel does: it may change it. */
 static __always_inline void set_asked(struct thread *th, u64 asked)
 {
-	if (asked == SETS_UNREAD) {
+	if (asked == SETS_UNREAD)
 		th->asked_unknown = true;
-		loss(LOSS_sets_unread);
-	} else {
+	else
 		th->asked = asked;
-	}
 }
 
 static __always_inline void enter_select(struct task_struct *task, struct thread *th)
@@ -103,21 +102,28 @@ __noinline u64 msg_room(u64 addr)
 struct mmsg_walk {
 	u64 vec;
 	u64 sum;
+	bool truncated;
 };
 
 /* struct mmsghdr: a struct msghdr of 56 bytes, the message's length, and padding. */
+#define MMSG_SIZE	64
+#define MMSG_LEN	56
+
 static long mmsg_step(u32 index, struct mmsg_walk *walk)
 {
+	u64 msg = walk->vec + index * MMSG_SIZE;
+	u64 room = walk->truncated ? msg_room(msg) : -1ull;
 	u32 len = 0;
 
-	bpf_probe_read_user(&len, sizeof(len), (void *)(walk->vec + index * 64 + 56));
-	walk->sum += len;
+	bpf_probe_read_user(&len, sizeof(len), (void *)(msg + MMSG_LEN));
+	walk->sum += len < room ? len : room;
 	return 0;
 }
 
-__noinline u64 mmsg_bytes(u64 vec, u32 messages)
+/* Bytes of the first @messages of @vec; @truncated: their lengths can exceed their room. */
+__noinline u64 mmsg_bytes(u64 vec, u32 messages, bool truncated)
 {
-	struct mmsg_walk walk = { .vec = vec };
+	struct mmsg_walk walk = { .vec = vec, .truncated = truncated };
 
 	bpf_loop(messages < UIO_MAXIOV ? messages : UIO_MAXIOV, mmsg_step, &walk, 0);
 	return walk.sum;
@@ -152,39 +158,71 @@ static __always_inline void count_result(struct thread *th, struct totals *sum, 
 	}
 }
 
-static __always_inline void count_wait(struct thread *th, struct totals *sum, u32 args, s64 ret)
+static __always_inline bool user_readable(u64 addr)
 {
-	u64 asked = th->asked, passes = 1 + th->sleeps, scanned = asked;
-	bool seen = ret >= 0 || th->sleeps || ret == -EINTR || result_restarts(ret);
+	u64 word;
 
-	if (args == ARGS_EPOLL) {
-		if (!th->ep || !seen)
-			return;
-		scanned = th->scanned;
-		if (ret > 0 && (u32)ret >= (u32)th->args[2])
-			scanned -= ready_unvisited(th);
-		if (ret > 0 && scanned < (u64)ret)
-			scanned = ret;
-		passes = th->walks ? : ret > 0;
-		sum->set_copy_bytes += ret > 0 ? ret * 12 : 0;
-	} else if (!seen) {
-		return;		/* refused before looking */
-	} else if (args == ARGS_POLL) {
+	return !addr || !bpf_probe_read_user(&word, sizeof(word), (void *)addr);
+}
+
+/* The kernel looked at descriptors, and did not refuse the call before. */
+static __always_inline bool call_looked(struct thread *th, u32 call, u32 args, s64 ret)
+{
+	if (ret >= 0 || th->sleeps || ret == -EINTR || result_restarts(ret))
+		return true;
+	/* EFAULT: could its arguments be read, then it was the result that could not be written. */
+	if (ret != -EFAULT)
+		return false;
+	if (args == ARGS_EPOLL)
+		return th->walks && th->args[1] < USER_END;
+	return !th->asked_unknown &&
+	       (call == CALL_poll || user_readable(th->args[args == ARGS_SELECT ? 4 : 2]));
+}
+
+static __always_inline void count_epoll(struct thread *th, struct totals *sum, s64 ret)
+{
+	u64 scanned = th->scanned;
+
+	if (ret == -EFAULT)
+		scanned = 1;		/* that which could not be reported, at least */
+	else if (ret > 0 && (u32)ret >= (u32)th->args[2])
+		scanned -= ready_unvisited(th);
+	if (ret > 0 && scanned < (u64)ret)
+		scanned = ret;
+	sum->scanned += scanned;
+	sum->passes += th->walks ? : ret > 0;
+	sum->set_copy_bytes += ret > 0 ? ret * 12 : 0;
+}
+
+static __always_inline void count_sets(struct thread *th, struct totals *sum, u32 args, s64 ret)
+{
+	u64 scanned = th->asked, passes = th->entries + th->sleeps, bytes;
+
+	if (args == ARGS_POLL) {
 		if (ret > 0 && !th->sleeps)
 			scanned -= poll_invalid(th->args[0], th->args[1], ret);
-		scanned *= passes;
-		sum->set_copy_bytes += (8 + 2) * (u64)(u32)th->args[1];
+		sum->set_copy_bytes += (8 + 2) * (u64)(u32)th->args[1] * th->entries;
 	} else {
-		u32 sets = !!th->args[1] + !!th->args[2] + !!th->args[3];
-		u64 bytes = sets * select_bytes(th->args[0]);
-
-		scanned *= passes;
-		sum->set_copy_bytes += ret >= 0 ? 2 * bytes : bytes;
+		bytes = (!!th->args[1] + !!th->args[2] + !!th->args[3]) * select_bytes(th->args[0]);
+		sum->set_copy_bytes += bytes * th->entries + (ret >= 0 ? bytes : 0);
 	}
-	sum->asked += asked;
-	sum->asked_unknown += th->asked_unknown;
-	sum->scanned += scanned;
+	sum->scanned += scanned * passes;
 	sum->passes += passes;
+	if (th->asked_unknown)
+		loss(LOSS_sets_unread);
+}
+
+static __always_inline void count_wait(struct thread *th, struct totals *sum, u32 call, u32 args,
+				       s64 ret)
+{
+	if (!call_looked(th, call, args, ret))
+		return;
+	if (args != ARGS_EPOLL)
+		count_sets(th, sum, args, ret);
+	else if (th->ep)
+		count_epoll(th, sum, ret);
+	sum->asked += th->asked;
+	sum->asked_unknown += th->asked_unknown;
 	if (ret > 0)
 		sum->ready += ret;
 }
@@ -196,10 +234,8 @@ static __always_inline void count_bytes(struct thread *th, struct totals *sum,
 
 	if (kind.ret == RET_MSGS) {
 		sum->messages += ret;
-		bytes = mmsg_bytes(th->args[1], ret);
-		flags = th->args[3];
-		if (kind.class == CLASS_INPUT && flags & MSG_TRUNC)
-			sum->bytes_bound++;
+		flags = kind.class == CLASS_INPUT ? th->args[3] : 0;
+		bytes = mmsg_bytes(th->args[1], ret, flags & MSG_TRUNC);
 	} else if (kind.args == ARGS_BUFF) {
 		flags = th->args[3];
 		if (bytes > th->args[2])
@@ -263,6 +299,7 @@ static __always_inline void call_finish(struct thread *th, s64 ret, u64 now)
 	u64 wall = now - th->enter_ns;
 	struct slot *slot;
 
+	switch_check(th, now);
 	th->call = CALL_NONE;
 	if (th->began_before || stopped || call >= NR_CALLS)
 		return;
@@ -283,7 +320,7 @@ static __always_inline void call_finish(struct thread *th, s64 ret, u64 now)
 	slot->sum.runnable_ns += th->runnable_ns;
 	slot->sum.blocked_d_ns += th->blocked_d_ns;
 	if (kind.class == CLASS_WAIT) {
-		count_wait(th, &slot->sum, kind.args, ret);
+		count_wait(th, &slot->sum, call, kind.args, ret);
 	} else if (ret > 0 && kind.ret != RET_OK) {
 		count_bytes(th, &slot->sum, kind, ret);
 		if (kind.class == CLASS_INPUT)
@@ -296,25 +333,60 @@ static __always_inline void call_finish(struct thread *th, s64 ret, u64 now)
 }
 
 /*
- * poll(2) returned to be gone on with by restart_syscall(2), which happens when no handler
- * runs, as after SIGSTOP and SIGCONT. Until the thread's next entry tells, the call is held.
+ * A signal interrupted the call, and the kernel will either run it again by itself, or run a
+ * handler, after which it is over or run again. Until it shows which, the call is held.
  */
-static __always_inline void call_hold(struct thread *th, u64 now)
+static __always_inline void call_hold(struct thread *th, s64 ret, u64 now)
 {
+	switch_check(th, now);
 	th->held = true;
+	th->held_ret = -ret;
 	th->held_ns = now;
 	th->held_blocked_ns = th->blocked_ns;
 	th->held_runnable_ns = th->runnable_ns;
 	th->held_blocked_d_ns = th->blocked_d_ns;
 }
 
-static __noinline void call_held_ends(struct thread *th)
+static __always_inline void call_unhold(struct thread *th)
 {
 	th->held = false;
+	th->phase = PHASE_ON_CPU;
 	th->blocked_ns = th->held_blocked_ns;
 	th->runnable_ns = th->held_runnable_ns;
 	th->blocked_d_ns = th->held_blocked_d_ns;
-	call_finish(th, -EINTR, th->held_ns);
+}
+
+/*
+ * It was not run again. A handler ran then, and only ERESTARTSYS leaves open whether the
+ * program saw EINTR (handle_signal(), arch/x86/kernel/signal.c).
+ */
+static __noinline void call_held_ends(struct thread *th, bool eintr)
+{
+	s64 ret = -(s64)th->held_ret;
+
+	call_unhold(th);
+	call_finish(th, eintr || ret != -ERESTARTSYS ? -EINTR : ret, th->held_ns);
+}
+
+/* It goes on: the time between, in handlers or stopped, is none of the call's. */
+static __noinline void call_resume(struct thread *th)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	call_unhold(th);
+	th->enter_ns += now - th->held_ns;
+	th->in_ns = now;
+	th->copy_from_ns = 0;
+	th->entries++;
+}
+
+/* Whether the entry with @route and first argument @a0 is that of the held call, run again. */
+static __always_inline bool call_resumes(struct thread *th, u32 route, u64 a0)
+{
+	if (ROUTE_ARGS(route) == ARGS_RESTART)
+		return th->held_ret == ERESTART_RESTARTBLOCK;
+	return ROUTE_CALL(route) == th->call && th->held_ret != ERESTART_RESTARTBLOCK &&
+	       (ROUTE_ARGS(route) == ARGS_SELECT || a0 == th->args[0]);
 }
 
 static __always_inline void call_begin(struct task_struct *task, struct thread *th, u32 call,
@@ -337,7 +409,19 @@ static __always_inline void call_begin(struct task_struct *task, struct thread *
 	th->call = call;
 }
 
-static __always_inline void call_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3)
+/* What has no rows of its own: it is looked at for what it means to others. */
+static __always_inline void helper_enter(struct task_struct *task, u32 args, u64 a0, u64 a1,
+					 u32 a2)
+{
+	if (args == ARGS_CLOSE)
+		epoll_closed(task, a0);
+	else if (args == ARGS_DUP && a0 != a1 && file_of(task, a0))
+		epoll_closed(task, a1);
+	else if (args == ARGS_CLOSE_RANGE && !(a2 & CLOSE_RANGE_CLOEXEC))
+		epoll_closed_range(task, a0, a1);
+}
+
+static __always_inline void call_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
 {
 	struct task_struct *task;
 	struct thread *th;
@@ -358,23 +442,24 @@ static __always_inline void call_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3)
 			loss(LOSS_compat_calls);
 		return;
 	}
-	if (th->held) {
-		if (args == ARGS_RESTART) {
-			th->held = false;
+	if (th->held && args != ARGS_SIGRETURN) {
+		if (call_resumes(th, route, a0)) {
+			call_resume(th);
 			return;
 		}
-		call_held_ends(th);
+		call_held_ends(th, false);
 	}
-	if (!ROUTE_CALL(route) || args == ARGS_RESTART || args == ARGS_CREATE)
-		return;
-	if (args == ARGS_CLOSE) {
-		epoll_closed(task, a0);
+	if (ROUTE_CALL(route) >= NR_CALLS) {
+		helper_enter(task, args, a0, a1, a2);
 		return;
 	}
+	if (!ROUTE_CALL(route))
+		return;
 	th->args[0] = a0;
 	th->args[1] = a1;
 	th->args[2] = a2;
 	th->args[3] = a3;
+	th->args[4] = a4;
 	call_begin(task, th, ROUTE_CALL(route), args);
 }
 
@@ -391,6 +476,16 @@ static __always_inline void exit_ctl(struct task_struct *task, struct thread *th
 
 	if (op == EPOLL_CTL_ADD || op == EPOLL_CTL_DEL)
 		epoll_resized(epoll_of(task, th->args[0]), op == EPOLL_CTL_ADD ? 1 : -1);
+}
+
+static __always_inline void helper_exit(struct task_struct *task, struct thread *th, u32 args,
+					s64 ret)
+{
+	if (args == ARGS_CREATE)
+		exit_create(task, ret);
+	/* A handler has ended, and this is what the call it interrupted is seen to return. */
+	else if (args == ARGS_SIGRETURN && th->held && ret == -EINTR)
+		call_held_ends(th, true);
 }
 
 static __always_inline void call_exit(u64 nr, s64 ret)
@@ -410,9 +505,11 @@ static __always_inline void call_exit(u64 nr, s64 ret)
 	if (!th || task->thread_info.status & TS_COMPAT)
 		return;
 	if (ROUTE_CALL(route) >= NR_CALLS) {
-		if (ROUTE_ARGS(route) == ARGS_CREATE)
-			exit_create(task, ret);
-		if (ROUTE_ARGS(route) != ARGS_RESTART || !th->call)
+		if (ROUTE_ARGS(route) != ARGS_RESTART) {
+			helper_exit(task, th, ROUTE_ARGS(route), ret);
+			return;
+		}
+		if (!th->call)
 			return;
 	} else if (ROUTE_CALL(route) != th->call) {
 		if (th->synced)
@@ -421,8 +518,8 @@ static __always_inline void call_exit(u64 nr, s64 ret)
 		return;
 	}
 	now = bpf_ktime_get_ns();
-	if (ret == -ERESTART_RESTARTBLOCK) {
-		call_hold(th, now);
+	if (result_restarts(ret)) {
+		call_hold(th, ret, now);
 		return;
 	}
 	if (ROUTE_ARGS(route) == ARGS_CTL && !ret)
@@ -433,7 +530,7 @@ static __always_inline void call_exit(u64 nr, s64 ret)
 SEC("tp_btf/sys_enter")
 int BPF_PROG(iop_enter, struct pt_regs *regs, long id)
 {
-	call_enter(id, regs->di, regs->si, regs->dx, regs->r10);
+	call_enter(id, regs->di, regs->si, regs->dx, regs->r10, regs->r8);
 	return 0;
 }
 
@@ -447,7 +544,8 @@ int BPF_PROG(iop_exit, struct pt_regs *regs, long ret)
 SEC("tracepoint/raw_syscalls/sys_enter")
 int iop_enter_tp(struct trace_event_raw_sys_enter *ctx)
 {
-	call_enter(ctx->id, ctx->args[0], ctx->args[1], ctx->args[2], ctx->args[3]);
+	call_enter(ctx->id, ctx->args[0], ctx->args[1], ctx->args[2], ctx->args[3],
+		   ctx->args[4]);
 	return 0;
 }
 

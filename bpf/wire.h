@@ -12,18 +12,18 @@ enum call_id {
 #include "calls.def"
 #undef CALL
 	NR_CALLS,
-	/* Watched, but no rows of their own. */
-	CALL_restart_syscall = NR_CALLS,
-	CALL_close,
-	CALL_epoll_create,
-	CALL_END,
+	/* What is watched but has no rows of its own: see enum call_args. */
+	CALL_NO_ROW = NR_CALLS,
 };
 
 enum call_class { CLASS_NONE, CLASS_WAIT, CLASS_INPUT, CLASS_OUTPUT, CLASS_CONTROL };
 
 enum call_args {
 	ARGS_FD, ARGS_SELECT, ARGS_POLL, ARGS_EPOLL, ARGS_CTL, ARGS_BUF, ARGS_BUFF, ARGS_MSG,
-	ARGS_MMSG, ARGS_RESTART, ARGS_CLOSE, ARGS_CREATE,
+	ARGS_MMSG,
+	/* Of what is watched but has no rows of its own. */
+	ARGS_RESTART, ARGS_SIGRETURN, ARGS_EXIT, ARGS_CLOSE, ARGS_CLOSE_RANGE, ARGS_DUP,
+	ARGS_CREATE,
 };
 
 enum call_ret { RET_OK, RET_READY, RET_BYTES, RET_SENT, RET_MSGS };

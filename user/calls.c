@@ -56,6 +56,24 @@ const char *calls_select(const char *list, bool selected[NR_CALLS], char *word, 
 	return NULL;
 }
 
+/* System calls that have no rows, but tell how a call goes on or what becomes of a set. */
+static const struct {
+	s32 nr;
+	u8 args;		/* enum call_args */
+	bool for_epoll;		/* only to follow the sizes of epoll sets */
+} helpers[] = {
+	{ __NR_restart_syscall, ARGS_RESTART, false },
+	{ __NR_rt_sigreturn, ARGS_SIGRETURN, false },
+	{ __NR_exit, ARGS_EXIT, false },
+	{ __NR_exit_group, ARGS_EXIT, false },
+	{ __NR_close, ARGS_CLOSE, true },
+	{ __NR_close_range, ARGS_CLOSE_RANGE, true },
+	{ __NR_dup2, ARGS_DUP, true },
+	{ __NR_dup3, ARGS_DUP, true },
+	{ __NR_epoll_create, ARGS_CREATE, true },
+	{ __NR_epoll_create1, ARGS_CREATE, true },
+};
+
 void calls_route(const bool selected[NR_CALLS], u32 routes[NR_SYSCALLS])
 {
 	bool epoll = false;
@@ -69,13 +87,11 @@ void calls_route(const bool selected[NR_CALLS], u32 routes[NR_SYSCALLS])
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(i386_more); i++)
 		routes[i386_more[i]] |= ROUTE_COMPAT;
-	if (selected[CALL_poll])
-		routes[__NR_restart_syscall] |= ROUTE(CALL_restart_syscall, ARGS_RESTART);
-	if (!epoll)
-		return;
-	/* The size of an interest list is followed by these, selected or not. */
-	routes[__NR_close] |= ROUTE(CALL_close, ARGS_CLOSE);
-	routes[__NR_epoll_create] |= ROUTE(CALL_epoll_create, ARGS_CREATE);
-	routes[__NR_epoll_create1] |= ROUTE(CALL_epoll_create, ARGS_CREATE);
-	routes[__NR_epoll_ctl] |= ROUTE(CALL_epoll_ctl, ARGS_CTL);
+	for (size_t i = 0; i < ARRAY_SIZE(helpers); i++) {
+		if (epoll || !helpers[i].for_epoll)
+			routes[helpers[i].nr] |= ROUTE(CALL_NO_ROW, helpers[i].args);
+	}
+	/* Changes the size of a set, selected or not; the reader leaves it out of the rows. */
+	if (epoll && !selected[CALL_epoll_ctl])
+		routes[__NR_epoll_ctl] |= ROUTE(CALL_epoll_ctl, ARGS_CTL);
 }

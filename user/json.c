@@ -183,7 +183,7 @@ static void set_bytes(json_t *object, json_t *tiers, const struct row *row)
 		set_u64(object, "peek_bytes", row->sum.peek_bytes);
 	if (row->sum.messages)
 		set_u64(object, "messages", row->sum.messages);
-	set_tier(tiers, "bytes", row->sum.bytes_bound ? "upper_bound" : "exact");
+	set_tier(tiers, "bytes", "exact");
 }
 
 static void set_copy(json_t *object, json_t *tiers, const struct row *row)

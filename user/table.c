@@ -206,8 +206,7 @@ static struct text column_bytes(const struct row *row)
 
 	if (row->key.call && (ret == RET_OK || ret == RET_READY))
 		return dash();
-	return row->sum.bytes_bound ? marked('<', text_bytes(row->sum.bytes)) :
-	       text_bytes(row->sum.bytes);
+	return text_bytes(row->sum.bytes);
 }
 
 static struct text column_zero(const struct row *row)

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The phase clock of a call: on the CPU, blocked, or runnable. */
+#ifndef IOPHASE_PHASE_BPF_H
+#define IOPHASE_PHASE_BPF_H
+
+#include "sets.bpf.h"
+
+static __always_inline void switch_in(struct thread *th, u64 now)
+{
+	/* A sleeper whose wake-up was not seen after it left was woken before it had left. */
+	u64 woken = th->phase == PHASE_WOKEN ? th->wake_ns : th->out_ns;
+	bool slept = th->phase != PHASE_PREEMPTED && th->slept_i;
+
+	th->blocked_ns += woken - th->out_ns;
+	th->runnable_ns += now - woken;
+	if (th->slept_d)
+		th->blocked_d_ns += woken - th->out_ns;
+	th->in_ns = now;
+	th->phase = PHASE_ON_CPU;
+	if (th->copy_from_ns)
+		th->copy_from_ns = now;
+	if (th->ep && slept)
+		ready_scan(th, READY_MAX_IRQ);
+}
+
+/*
+ * Some kernels keep the switches of some of their tasks to themselves, and then a thread that
+ * follows such a task on the CPU comes back unseen. That it is back shows when it acts.
+ */
+static __always_inline void switch_check(struct thread *th, u64 now)
+{
+	if (th->phase == PHASE_ON_CPU)
+		return;
+	loss(LOSS_switch_missed);
+	switch_in(th, now);
+}
+
+/* @state: that in which it sleeps, 0 if it was pre-empted or gave way. */
+static __always_inline void switch_out(struct thread *th, u64 now, u32 state)
+{
+	switch_check(th, now);
+	th->out_ns = now;
+	th->phase = state ? PHASE_BLOCKED : PHASE_PREEMPTED;
+	th->slept_d = state & TASK_UNINTERRUPTIBLE;
+	th->slept_i = state & TASK_INTERRUPTIBLE;
+	/* select and poll walk their set again after an interruptible sleep, and only then. */
+	th->sleeps += th->slept_i;
+	if (th->copy_from_ns)
+		th->copy_ns += now - th->copy_from_ns;
+}
+
+#endif
