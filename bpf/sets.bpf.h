@@ -256,19 +256,28 @@ static __always_inline u64 ready_list(u64 ep)
 	return ep + bpf_core_field_offset(struct eventpoll, rdllist);
 }
 
-/* Items on the ready list of @ep, up to @until if that is one of them. */
-__noinline u32 ready_count(u64 ep, u32 max, u64 until)
+/* Items on the ready list at @head, up to @until if that is one of them. */
+__noinline u32 ready_walk(u64 head, u32 max, u64 until)
 {
-	struct list_walk walk = { .head = ready_list(ep), .until = until };
+	struct list_walk walk = { .head = head, .at = read_word(head), .until = until };
 	u32 n;
 
-	walk.at = read_word(walk.head);
-	if (!walk.at || walk.at == walk.head)
+	if (!walk.at)
 		return 0;
 	n = bpf_loop(max, list_step, &walk, 0);
 	if (n >= max)
 		loss(LOSS_scans_cut);
 	return n;
+}
+
+/* The same without the price of a loop for what is most common: no item, or one. */
+static __always_inline u32 ready_count(u64 ep, u32 max)
+{
+	u64 head = ready_list(ep), first = read_word(head);
+
+	if (!first || first == head)
+		return 0;
+	return read_word(first) == head ? 1 : ready_walk(head, max, 0);
 }
 
 static __always_inline u64 ready_last(u64 ep)
@@ -279,7 +288,7 @@ static __always_inline u64 ready_last(u64 ep)
 /* The thread is about to scan the ready list: at entry, and when it comes back from a sleep. */
 static __always_inline void ready_scan(struct thread *th, u32 max)
 {
-	u32 n = ready_count(th->ep, max, 0);
+	u32 n = ready_count(th->ep, max);
 
 	if (!n)
 		return;
@@ -303,8 +312,8 @@ static __always_inline bool item_requeued(u64 link)
  */
 static __always_inline u32 ready_unvisited(struct thread *th)
 {
-	u32 all = ready_count(th->ep, READY_MAX, 0);
-	u32 left = all ? ready_count(th->ep, READY_MAX, th->ep_last) : 0;
+	u32 all = ready_count(th->ep, READY_MAX);
+	u32 left = all ? ready_walk(ready_list(th->ep), READY_MAX, th->ep_last) : 0;
 
 	if (left == all && ready_last(th->ep) != th->ep_last)
 		return 0;	/* it is not on the list any more */
@@ -320,6 +329,7 @@ static __always_inline void epoll_resized(u64 ep, s64 by)
 
 	if (size)
 		__sync_fetch_and_add(&size->delta, by);
+	__sync_fetch_and_add(&epoll_changes, 1);
 }
 
 static __always_inline void epoll_follow(u64 ep, s64 base)
@@ -328,6 +338,28 @@ static __always_inline void epoll_follow(u64 ep, s64 base)
 
 	if (ep && bpf_map_update_elem(&epolls, &ep, &size, BPF_ANY))
 		loss(LOSS_epolls_full);
+	__sync_fetch_and_add(&epoll_changes, 1);
+}
+
+static __always_inline void epoll_forget(u64 ep)
+{
+	bpf_map_delete_elem(&epolls, &ep);
+	__sync_fetch_and_add(&epoll_changes, 1);
+}
+
+/* Size of the interest list of @ep, -1 if it is not known. */
+static __always_inline s64 epoll_size(struct thread *th, u64 ep)
+{
+	u64 changes = *(volatile u64 *)&epoll_changes;
+	struct epoll_size *size;
+
+	if (th->sized_ep == ep && th->sized_at == changes)
+		return th->size;
+	size = bpf_map_lookup_elem(&epolls, &ep);
+	th->sized_ep = ep;
+	th->sized_at = changes;
+	th->size = size && size->base >= 0 ? size->base + size->delta : -1;
+	return th->size;
 }
 
 static __always_inline bool file_is_epoll(struct file *file)
@@ -359,14 +391,11 @@ static __always_inline void epoll_closed(struct task_struct *task, u32 fd)
 {
 	struct file *file = file_of(task, fd);
 	struct hlist_node *link;
-	u64 ep;
 
 	if (!file || file_other_refs(file) > 0)
 		return;
-	if (file_is_epoll(file)) {
-		ep = file_private(file);
-		bpf_map_delete_elem(&epolls, &ep);
-	}
+	if (file_is_epoll(file))
+		epoll_forget(file_private(file));
 	link = BPF_CORE_READ(file, f_ep, first);
 	for (u32 i = 0; i < FILE_EPOLLS_MAX && link; i++) {
 		struct epitem *item = (void *)link - bpf_core_field_offset(struct epitem, fllink);

@@ -28,6 +28,8 @@ u64 losses[NR_LOSSES] = {};
 u64 watched_threads = 0;
 u64 folds = 0;
 u64 next_hist = 0;
+/* Changes of epoll sets: what is remembered of a size is good while this stands still. */
+u64 epoll_changes = 1;
 /* The file operations of epoll instances, learnt from one of our own; 0 until then. */
 u64 epoll_fops = 0;
 u32 own_epoll_fd = 0;
@@ -44,49 +46,59 @@ struct slot {
 	u32 pad;
 };
 
-/* What a watched thread is doing. Only the thread itself writes it while it is on a CPU. */
+/*
+ * What a watched thread is doing. Only the thread itself writes it while it is on a CPU. What
+ * every call touches comes first: with thousands of threads its cache lines are the cost.
+ */
 struct thread {
-	proc_id proc;
-
 	/* The call it is inside. */
 	u64 enter_ns;
+	u64 in_ns;		/* when it last came back to the CPU, or entered */
 	u64 out_ns;		/* when it last left the CPU */
 	u64 wake_ns;		/* when it was woken since */
-	u64 in_ns;		/* when it last came back, or entered */
 	u64 blocked_ns;
 	u64 runnable_ns;
-	u64 blocked_d_ns;
-	u64 copy_ns;		/* exact part */
 	u64 copy_from_ns;	/* a copy is under way since, 0: none */
-	u64 copy_skb;
+	u8 call;		/* enum call_id; 0: in no watched call */
+	u8 phase;		/* enum phase */
+	bool began_before;	/* was inside when the watch began */
+	bool slept_d;		/* the sleep under way is uninterruptible */
+	bool slept_i;		/* it is interruptible */
+	bool asked_unknown;
+	bool synced;		/* an entry was seen, so a lone exit is a loss */
+	bool held;		/* returned to be restarted: it may go on, or be over since held_ns */
+
 	u64 args[5];
+	u64 copy_ns;		/* exact part */
 	u64 asked;
 	u64 scanned;
 	u64 ep;			/* struct eventpoll of an epoll wait */
 	u64 ep_last;		/* last item of its ready list at the last walk */
 	u32 walks;		/* non-empty walks of the ready list */
 	u32 sleeps;		/* interruptible ones */
-	u8 call;		/* enum call_id; 0: in no watched call */
-	u8 phase;		/* enum phase */
-	bool began_before;
-	bool slept_d;		/* the sleep under way is uninterruptible */
-	bool slept_i;		/* it is interruptible */
-	bool asked_unknown;
-	bool synced;		/* an entry was seen, so a lone exit is a loss */
-	bool held;		/* returned to be restarted: it may go on, or be over since held_ns */
-	u16 held_ret;		/* what it returned, negated */
-	u16 entries;		/* how often it was entered: 1, and once more for each restart */
-	u64 held_ns;
-	u64 held_blocked_ns, held_runnable_ns, held_blocked_d_ns;
+	u64 blocked_d_ns;
+
+	proc_id proc;
+	u32 seq;		/* odd while slots change */
+	u32 next_slot;		/* to be taken, and folded if it is in use */
+	u8 slot_of[NR_CALL_KINDS];	/* enum call_id -> index in slots, plus 1 */
+
+	/* The size of the epoll set last waited on, good while no set changed. */
+	u64 sized_ep;
+	u64 sized_at;		/* epoll_changes when it was looked up */
+	s64 size;		/* -1: not known */
 
 	/* A run of wake-ups by the same waker in the same call. */
 	struct waker waker;
 	u32 waker_call;
 	u32 waker_run;
 
-	u32 seq;		/* odd while slots change */
-	u32 next_slot;		/* to be taken, and folded if it is in use */
-	u8 slot_of[NR_CALL_KINDS];		/* enum call_id -> index in slots, plus 1 */
+	/* A call that is held, as it was when it returned. */
+	u64 held_ns;
+	u64 held_blocked_ns, held_runnable_ns, held_blocked_d_ns;
+	u16 held_ret;		/* what it returned, negated */
+	u16 entries;		/* how often it was entered: 1, and once more for each restart */
+
 	struct slot slots[NR_SLOTS];
 };
 

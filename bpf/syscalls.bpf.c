@@ -48,15 +48,15 @@ static __always_inline void enter_select(struct task_struct *task, struct thread
 
 static __always_inline void enter_epoll(struct task_struct *task, struct thread *th)
 {
-	struct epoll_size *size;
 	u64 ep = epoll_of(task, th->args[0]);
+	s64 size;
 
 	if (!ep)
 		return;
 	th->ep = ep;
-	size = bpf_map_lookup_elem(&epolls, &ep);
-	if (size && size->base >= 0)
-		th->asked = size->base + size->delta;
+	size = epoll_size(th, ep);
+	if (size >= 0)
+		th->asked = size;
 	else
 		th->asked_unknown = true;
 	ready_scan(th, READY_MAX);
@@ -316,9 +316,11 @@ static __always_inline void call_finish(struct thread *th, s64 ret, u64 now)
 	barrier();
 	slot->sum.calls++;
 	slot->sum.wall_ns += wall;
-	slot->sum.blocked_ns += th->blocked_ns;
-	slot->sum.runnable_ns += th->runnable_ns;
-	slot->sum.blocked_d_ns += th->blocked_d_ns;
+	if (th->blocked_ns | th->runnable_ns) {
+		slot->sum.blocked_ns += th->blocked_ns;
+		slot->sum.runnable_ns += th->runnable_ns;
+		slot->sum.blocked_d_ns += th->blocked_d_ns;
+	}
 	if (kind.class == CLASS_WAIT) {
 		count_wait(th, &slot->sum, call, kind.args, ret);
 	} else if (ret > 0 && kind.ret != RET_OK) {
@@ -488,6 +490,9 @@ static __always_inline void helper_exit(struct task_struct *task, struct thread 
 		call_held_ends(th, true);
 }
 
+/* rt_sigreturn(2) forgets its own number (restore_sigcontext(), arch/x86/kernel/signal_64.c). */
+#define NR_AFTER_SIGRETURN	(-1ull)
+
 static __always_inline void call_exit(u64 nr, s64 ret)
 {
 	struct task_struct *task;
@@ -495,9 +500,12 @@ static __always_inline void call_exit(u64 nr, s64 ret)
 	u32 route;
 	u64 now;
 
-	if (nr >= NR_SYSCALLS)
+	if (nr < NR_SYSCALLS)
+		route = routes[nr];
+	else if (nr == NR_AFTER_SIGRETURN)
+		route = ROUTE(CALL_NO_ROW, ARGS_SIGRETURN);
+	else
 		return;
-	route = routes[nr];
 	if (!ROUTE_CALL(route))
 		return;
 	task = bpf_get_current_task_btf();
