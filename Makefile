@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# make           ./iophase             make deps   what Debian 12 needs for it
-# make demo      the main job, live    make test   all tests
-# STATIC=1       one static binary     V=1         show the commands
+# make           ./iophase           make deps       the Debian packages it is built with
+# make demo      the main job, live  make test       all tests (SUITES="unit truth": some)
+# make bench     what it costs       make accuracy   how right it is
+# make install   DESTDIR=, PREFIX=   STATIC=1        one static binary      V=1   say more
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -53,6 +54,33 @@ $(OUT)/iophase.skel.h: $(OUT)/iophase.bpf.o
 $(OUT) $(OBJ):
 	$(Q)mkdir -p $@
 
+# What each goal needs on a fresh Debian 12.
+BUILD_DEPS := gcc make clang libbpf-dev libelf-dev zlib1g-dev libjansson-dev uthash-dev bpftool \
+	      pkg-config
+SERVER_DEPS := python3 redis-server redis-tools nginx-light
+TEST_DEPS := libcmocka-dev python3-jsonschema memcached haproxy wrk nodejs strace bpftrace \
+	     linux-perf util-linux
+
+.PHONY: deps demo-deps test-deps
+deps:
+	$(Q)tests/deps.sh $(BUILD_DEPS)
+
+demo-deps: deps
+	$(Q)tests/deps.sh $(SERVER_DEPS)
+
+test-deps: demo-deps
+	$(Q)tests/deps.sh $(TEST_DEPS)
+
+# These two start from nothing: packages first, then a make that can see them.
+.PHONY: demo test
+demo: demo-deps
+	$(Q)$(MAKE) --no-print-directory iophase
+	$(Q)tests/demo.sh
+
+test: test-deps
+	$(Q)$(MAKE) --no-print-directory iophase truth-build unit-build
+	$(Q)tests/run.sh $(SUITES)
+
 .PHONY: install
 install: iophase
 	install -D -m 755 iophase $(DESTDIR)$(PREFIX)/sbin/iophase
@@ -61,4 +89,5 @@ install: iophase
 clean:
 	$(Q)rm -rf $(OUT) iophase
 
+-include tests/truth/rules.mk tests/unit/rules.mk tests/bench/rules.mk
 -include $(OBJECTS:.o=.d) $(OUT)/iophase.bpf.d

@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Runs the test suites, each of which prints TAP, and closes with one line for all of them.
+# Usage: run.sh [SUITE...]; without one, all of them in order of what they need.
+set -u
+cd "$(dirname "$0")/.."
+export PYTHONDONTWRITEBYTECODE=1
+python=${PYTHON:-/usr/bin/python3}
+out=${OUT:-.output}
+mkdir -p "$out/tests"
+
+unit() {
+	local status=0
+	for program in "$out"/tests/unit/*.test; do
+		CMOCKA_MESSAGE_OUTPUT=TAP "$program" || status=1
+	done
+	return $status
+}
+cli() {
+	local status=0
+	for script in tests/cli/*.py; do
+		head -1 "$script" | grep -q '^#!' || continue	# a module of the others
+		$python "$script" || status=1
+	done
+	return $status
+}
+truth() { $python tests/truth/run.py; }
+cross() { $python tests/truth/cross.py; }
+servers() { $python tests/servers/run.py; }
+
+suites=("$@")
+[ $# -gt 0 ] || suites=(unit cli truth cross servers)
+passed=0 failed=0 skipped=0
+for suite in "${suites[@]}"; do
+	log=$out/tests/$suite.tap
+	echo "== $suite"
+	begin=$SECONDS
+	"$suite" >"$log" 2>&1 </dev/null
+	status=$?
+	skips=$(grep -cE '^ok .*# SKIP' "$log")
+	good=$(($(grep -c '^ok ' "$log") - skips))
+	bad=$(grep -c '^not ok ' "$log")
+	# A suite that died, or that tested nothing, is a failure of its own.
+	if [ $bad = 0 ] && { [ $status != 0 ] || [ $((good + skips)) = 0 ]; }; then
+		bad=1
+		tail -20 "$log"
+	fi
+	# What failed, with what it said, and what was not run, with its reason.
+	awk '/^(ok|not ok) /{show = /^not ok / || /# SKIP/} show' "$log"
+	echo "   $good passed, $bad failed, $skips skipped ($((SECONDS - begin)) s; $log)"
+	passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + skips))
+done
+
+# Tests that all need root prove nothing without it.
+if [ "$(id -u)" != 0 ]; then
+	echo "not root: run it as sudo make test"
+	failed=$((failed + 1))
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ]
