@@ -174,6 +174,13 @@ struct {
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, proc_id);
+	__type(value, struct left_out);
+} left_outs SEC(".maps");
+
 /* Sets of ids of the filters: a key that is present passes. */
 struct ids_map {
 	__uint(type, BPF_MAP_TYPE_HASH);

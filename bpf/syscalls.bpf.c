@@ -441,7 +441,7 @@ static __always_inline void call_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u
 	args = ROUTE_ARGS(route);
 	if (task->thread_info.status & TS_COMPAT) {
 		if (route & ROUTE_COMPAT)
-			loss(LOSS_compat_calls);
+			left_out_add(th);
 		return;
 	}
 	if (th->held && args != ARGS_SIGRETURN) {

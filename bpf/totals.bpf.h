@@ -186,6 +186,23 @@ static __noinline void errno_add(struct thread *th, u32 call, u32 error)
 		loss(LOSS_errnos_full);
 }
 
+/* A call of a 32-bit program: its arguments are laid out differently, so it is only counted. */
+static __noinline void left_out_add(struct thread *th)
+{
+	struct left_out none = {}, *row;
+	proc_id proc = th->proc;
+
+	loss(LOSS_compat_calls);
+	row = bpf_map_lookup_elem(&left_outs, &proc);
+	if (!row) {
+		bpf_get_current_comm(none.comm, sizeof(none.comm));
+		bpf_map_update_elem(&left_outs, &proc, &none, BPF_NOEXIST);
+		row = bpf_map_lookup_elem(&left_outs, &proc);
+	}
+	if (row)
+		__sync_fetch_and_add(&row->calls, 1);
+}
+
 /* Moves the thread's run of wake-ups by one waker to the shared row. */
 static __noinline void waker_flush(struct task_struct *task, struct thread *th)
 {

@@ -144,6 +144,12 @@ struct errno_key {
 	u16 error;
 };
 
+/* Calls of a 32-bit process, left out; by proc_id. */
+struct left_out {
+	u64 calls;
+	char comm[COMM_LEN];
+};
+
 enum waker_kind { WAKER_NONE, WAKER_TASK, WAKER_SOFTIRQ, WAKER_HARDIRQ, WAKER_UNKNOWN };
 
 /* Who made a thread runnable; tgid and comm are 0 unless kind is WAKER_TASK. */

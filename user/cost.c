@@ -15,6 +15,8 @@ struct cost_sampler {
 	int programs[FDS_MAX], maps[FDS_MAX];
 	u32 nr_programs, nr_maps;
 	int stats_fd;		/* timing is on while it is open; -1: off */
+	u64 watch_ns;		/* CLOCK_MONOTONIC when the watch began */
+	struct rusage setup;	/* and what was spent until then */
 	u64 begin_ns, begin_bpf_ns, begin_runs;
 	u64 sampled_ns, bpf_ns, runs;
 };
@@ -44,6 +46,17 @@ void cost_close(struct cost_sampler *sampler)
 	if (sampler && sampler->stats_fd >= 0)
 		close(sampler->stats_fd);
 	free(sampler);
+}
+
+static u64 timeval_ns(struct timeval time)
+{
+	return time.tv_sec * NS_PER_SEC + time.tv_usec * 1000;
+}
+
+void cost_watch_begins(struct cost_sampler *sampler)
+{
+	sampler->watch_ns = clock_ns();
+	getrusage(RUSAGE_SELF, &sampler->setup);
 }
 
 struct program_stats {
@@ -113,11 +126,6 @@ static u64 map_bytes(int fd)
 	return bytes;
 }
 
-static u64 timeval_ns(struct timeval time)
-{
-	return time.tv_sec * NS_PER_SEC + time.tv_usec * 1000;
-}
-
 struct cost cost_read(const struct cost_sampler *sampler)
 {
 	struct cost cost = {
@@ -131,8 +139,10 @@ struct cost cost_read(const struct cost_sampler *sampler)
 	for (u32 i = 0; i < sampler->nr_maps; i++)
 		cost.bpf_memory_bytes += map_bytes(sampler->maps[i]);
 	getrusage(RUSAGE_SELF, &usage);
-	cost.user_ns = timeval_ns(usage.ru_utime);
-	cost.system_ns = timeval_ns(usage.ru_stime);
+	cost.setup_ns = timeval_ns(sampler->setup.ru_utime) + timeval_ns(sampler->setup.ru_stime);
+	cost.user_ns = timeval_ns(usage.ru_utime) - timeval_ns(sampler->setup.ru_utime);
+	cost.system_ns = timeval_ns(usage.ru_stime) - timeval_ns(sampler->setup.ru_stime);
+	cost.watched_ns = clock_ns() - sampler->watch_ns;
 	cost.max_rss_bytes = usage.ru_maxrss * 1024ull;
 	return cost;
 }

@@ -15,7 +15,9 @@ struct cost {
 	u64 bpf_runs;		/* and how often they ran */
 	u64 recursion_misses;	/* runs the kernel dropped since the start */
 	u64 bpf_memory_bytes;	/* of the maps, without per-thread records */
-	u64 user_ns, system_ns;	/* CPU time of this process since its start */
+	u64 setup_ns;		/* CPU time of this process until it watched: mostly verification */
+	u64 user_ns, system_ns;	/* and since */
+	u64 watched_ns;		/* for how long it has watched */
 	u64 max_rss_bytes;
 };
 
@@ -23,6 +25,9 @@ struct cost_sampler;
 
 struct cost_sampler *cost_open(const struct session *session);
 void cost_close(struct cost_sampler *sampler);
+
+/* The watch has begun: what was spent until now is set-up. */
+void cost_watch_begins(struct cost_sampler *sampler);
 
 /* Switches timing on; and off again, adding what was seen since. */
 void cost_sample_begin(struct cost_sampler *sampler);

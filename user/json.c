@@ -75,6 +75,21 @@ static json_t *in_flight_json(const struct reading *reading)
 	return array;
 }
 
+static json_t *left_out_json(const struct reading *reading)
+{
+	json_t *array = json_array();
+
+	for (u32 i = 0; i < reading->nr_left_out; i++) {
+		json_t *object = json_object();
+
+		set_u64(object, "tgid", reading->left_out[i].tgid);
+		set_name(object, "comm", reading->left_out[i].calls.comm);
+		set_u64(object, "calls", reading->left_out[i].calls.calls);
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
 static json_t *hist_json(const struct row *row, int which)
 {
 	json_t *array = json_array();
@@ -264,6 +279,7 @@ static json_t *cost_json(const struct report *report)
 	set_u64(object, "bpf_sampled_ns", cost->sampled_ns);
 	set_u64(object, "bpf_memory_bytes", cost->bpf_memory_bytes);
 	set_u64(object, "recursion_misses", cost->recursion_misses);
+	set_u64(object, "setup_ns", cost->setup_ns);
 	set_u64(object, "user_ns", cost->user_ns);
 	set_u64(object, "system_ns", cost->system_ns);
 	set_u64(object, "max_rss_bytes", cost->max_rss_bytes);
@@ -297,6 +313,7 @@ static json_t *report_json(const struct report *report)
 	set_u64(object, "duration_ns", report->duration_ns);
 	json_object_set_new(object, "by", by_json(report->options->by));
 	json_object_set_new(object, "lost", losses_json(report->reading->losses, report->cost));
+	json_object_set_new(object, "left_out", left_out_json(report->reading));
 	json_object_set_new(object, "in_flight", in_flight_json(report->reading));
 	json_object_set_new(object, "rows", rows_json(report));
 	json_object_set_new(object, "cost", cost_json(report));

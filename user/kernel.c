@@ -131,10 +131,13 @@ static bool capable(int cap)
 
 static int check_privileges(void)
 {
-	if (capable(CAP_SYS_ADMIN) || (capable(CAP_BPF) && capable(CAP_PERFMON)))
+	bool bpf = capable(CAP_BPF), perfmon = capable(CAP_PERFMON);
+
+	if (capable(CAP_SYS_ADMIN) || (bpf && perfmon))
 		return 0;
-	return fail(EXIT_RUNTIME, "not permitted: CAP_BPF and CAP_PERFMON are needed; "
-		    "run it as root: sudo iophase ...");
+	return fail(EXIT_RUNTIME, "not permitted: %s%s%s missing; run it as root: sudo iophase ...",
+		    bpf ? "" : "CAP_BPF", bpf || perfmon ? "" : " and ",
+		    perfmon ? " is" : bpf ? "CAP_PERFMON is" : "CAP_PERFMON are");
 }
 
 int kernel_check(struct kernel *kernel)

@@ -18,6 +18,7 @@ enum {
 	KEY_FORMAT,
 	KEY_COLOR,
 	KEY_NO_FOLLOW,
+	KEY_USAGE,
 };
 
 static const struct argp_option option_table[] = {
@@ -41,12 +42,13 @@ static const struct argp_option option_table[] = {
 	{ "top", 'N', "COUNT", 0, "Print the first COUNT rows only", 3 },
 	{ "json", 'j', 0, 0, "Same as --format json", 3 },
 	{ "format", KEY_FORMAT, "FORMAT", 0, "table, json, ndjson or csv", 3 },
-	{ "output", 'o', "FILE", 0, "Write there; a regular file is replaced at the end", 3 },
+	{ "output", 'o', "FILE", 0, "Write there; a regular file is replaced when done", 3 },
 	{ "color", KEY_COLOR, "WHEN", 0, "auto, always or never", 3 },
 	{ "verbose", 'v', 0, 0, "Say more: latencies and results, and how it works", 4 },
 	{ "quiet", 'q', 0, 0, "No notes on standard error", 4 },
 	{ "version", 'V', 0, 0, "Print the version", 4 },
 	{ "help", 'h', 0, 0, "Print this help", 4 },
+	{ "usage", KEY_USAGE, 0, OPTION_HIDDEN, 0, 4 },
 	{ 0 },
 };
 
@@ -147,6 +149,18 @@ static bool parse_by(const char *text, unsigned int *by)
 			return true;
 		text += len + 1;
 	}
+}
+
+/* Prints what goes to standard output instead of a measurement, and ends the program. */
+static void print_and_exit(struct argp_state *state, unsigned int help)
+{
+	if (help)
+		argp_state_help(state, stdout, help);
+	else
+		printf("iophase %s\n", IOPHASE_VERSION);
+	if (fflush(stdout) || ferror(stdout))
+		exit(fail(EXIT_RUNTIME, "cannot write the output: %s", strerror(errno)));
+	exit(EXIT_OK);
 }
 
 static int usage(struct argp_state *state, const char *what, const char *value)
@@ -269,11 +283,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		quiet = true;
 		return 0;
 	case 'V':
-		printf("iophase %s\n", IOPHASE_VERSION);
-		exit(EXIT_OK);
+		print_and_exit(state, 0);
+		return 0;
 	case 'h':
-		argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK);
-		exit(EXIT_OK);
+		print_and_exit(state, ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK);
+		return 0;
+	case KEY_USAGE:
+		print_and_exit(state, ARGP_HELP_USAGE);
+		return 0;
 	default:
 		return parse_filter(state, key, arg, options);
 	}
@@ -322,6 +339,8 @@ int options_parse(struct options *options, int argc, char **argv)
 	*options = (struct options){ .by = BY_PROCESS | BY_CALL, .sort = "wall" };
 	argp_err_exit_status = EXIT_USAGE;
 	argc = split_command(options, argc, argv);
+	/* So that messages and the help name the program, however it was called. */
+	argv[0] = "iophase";
 	err = argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, options);
 	if (err == EINVAL)
 		return -EXIT_USAGE - 1;

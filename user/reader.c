@@ -147,6 +147,18 @@ static void add_waker(struct session *session, struct reading *reading, const vo
 			      *(const u64 *)v);
 }
 
+static void add_left_out(struct session *session, struct reading *reading, const void *k,
+			 const void *v)
+{
+	(void)session;
+	if (reading->nr_left_out == LEFT_OUT_MAX)
+		return;
+	reading->left_out[reading->nr_left_out++] = (struct left_out_process){
+		.tgid = proc_tgid(*(const proc_id *)k),
+		.calls = *(const struct left_out *)v,
+	};
+}
+
 static void add_hist(struct session *session, struct reading *reading, const void *k,
 		     const void *v)
 {
@@ -184,6 +196,7 @@ static int read_once(struct session *session, struct reading *reading)
 	each_entry(session, reading, skel->maps.folded, add_folded);
 	each_entry(session, reading, skel->maps.errnos, add_errno);
 	each_entry(session, reading, skel->maps.wakers, add_waker);
+	each_entry(session, reading, skel->maps.left_outs, add_left_out);
 	/* Histograms are kept per process, so a thread has none. */
 	if (!(session->options->by & BY_THREAD))
 		each_entry(session, reading, skel->maps.hist_rows, add_hist);
@@ -220,6 +233,7 @@ void reading_free(struct reading *reading)
 	free(reading->in_flight);
 	reading->in_flight = NULL;
 	reading->nr_in_flight = 0;
+	reading->nr_left_out = 0;
 }
 
 void reader_close(struct session *session)

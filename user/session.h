@@ -22,12 +22,22 @@ struct in_flight {
 	u8 phase;		/* enum phase */
 };
 
+/* A 32-bit process, whose calls are not decoded. */
+struct left_out_process {
+	u32 tgid;
+	struct left_out calls;
+};
+
+#define LEFT_OUT_MAX 256
+
 /* All that was counted up to now_ns (CLOCK_MONOTONIC). */
 struct reading {
 	u64 now_ns;
 	struct rows rows;
 	struct in_flight *in_flight;
 	u32 nr_in_flight;
+	struct left_out_process left_out[LEFT_OUT_MAX];	/* since the start of the watch */
+	u32 nr_left_out;
 	u64 losses[NR_LOSSES];
 	bool asked_bound;	/* the size of an epoll set turned out not to be known exactly */
 };

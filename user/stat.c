@@ -248,6 +248,7 @@ static int start(struct stat *stat)
 	if (err)
 		return err;
 	stat->begin_ns = clock_ns();
+	cost_watch_begins(stat->sampler);
 	note("watching %llu threads; Ctrl-C ends",
 	     (unsigned long long)session_threads(stat->session));
 	err = start_timers(stat);

@@ -356,6 +356,15 @@ static void print_in_flight(FILE *out, const struct reading *reading)
 	}
 }
 
+/* 32-bit programs by name, on the line of their loss. */
+static void print_left_out(FILE *out, const struct reading *reading)
+{
+	for (u32 i = 0; i < reading->nr_left_out; i++)
+		fprintf(out, "      %s, pid %u: %" PRIu64 " calls\n",
+			text_name(reading->left_out[i].calls.comm, COMM_LEN).buf,
+			reading->left_out[i].tgid, reading->left_out[i].calls.calls);
+}
+
 static void print_losses(FILE *out, const struct report *report)
 {
 	const u64 *losses = report->reading->losses;
@@ -363,6 +372,8 @@ static void print_losses(FILE *out, const struct report *report)
 	for (int i = 0; i < NR_LOSSES; i++) {
 		if (losses[i])
 			fprintf(out, "LOST: %" PRIu64 " %s\n", losses[i], loss_texts[i]);
+		if (losses[i] && i == LOSS_compat_calls)
+			print_left_out(out, report->reading);
 	}
 	if (report->cost->recursion_misses)
 		fprintf(out, "LOST: %" PRIu64 " events dropped by the kernel (recursion)\n",
@@ -373,14 +384,14 @@ static void print_cost(FILE *out, const struct report *report)
 {
 	const struct cost *cost = report->cost;
 	double share = cost_bpf_share(cost);
-	double own = (double)(cost->user_ns + cost->system_ns) / report->duration_ns;
+	double own = (double)(cost->user_ns + cost->system_ns) / cost->watched_ns;
 	char bpf[32] = "-";
 
 	if (share >= 0)
 		snprintf(bpf, sizeof(bpf), "%.2f%%", share * 100);
-	fprintf(out, "cost: hooks %s of one CPU (sampled), iophase %.2f%% and %sB resident, "
-		"%sB in the kernel\n", bpf, own * 100, text_bytes(cost->max_rss_bytes).buf,
-		text_bytes(cost->bpf_memory_bytes).buf);
+	fprintf(out, "cost: hooks %s of one CPU (sampled), iophase %.2f%% after %s to set up; "
+		"memory %sB, kernel %sB\n", bpf, own * 100, text_ns(cost->setup_ns).buf,
+		text_bytes(cost->max_rss_bytes).buf, text_bytes(cost->bpf_memory_bytes).buf);
 }
 
 static void print_title(FILE *out, const struct report *report)

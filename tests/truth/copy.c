@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * copy KIND BYTES: a transfer whose copying took some time, and not more than the processor time
+ * that the reader's own clock shows for the calls. What comes is waited for outside of them
+ * (poll), so that their time is copying and the protocol.
+ */
+#include "sockets.h"
+
+#include <poll.h>
+#include <sys/uio.h>
+
+#define CHUNK (1 << 20)
+
+static char buf[CHUNK], out[CHUNK];
+
+struct flow {
+	int fd[2];
+	size_t bytes;
+};
+
+static void *give(void *arg)
+{
+	struct flow *f = arg;
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < f->bytes) {
+		n = write(f->fd[1], out, f->bytes - done < CHUNK ? f->bytes - done : CHUNK);
+		must(n > 0);
+		done += (size_t)n;
+	}
+	return NULL;
+}
+
+struct sum {
+	uint64_t copy_ns, wall_ns;
+	int calls;
+};
+
+static void take(struct flow *f, struct sum *sum)
+{
+	struct pollfd p = { .fd = f->fd[0], .events = POLLIN };
+	struct span span;
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < f->bytes) {
+		must(poll(&p, 1, -1) == 1);
+		span_begin(&span);
+		n = syscall(SYS_readv, f->fd[0], &(struct iovec){ buf, CHUNK }, 1);
+		span_end(&span);
+		must(n > 0);
+		done += (size_t)n;
+		/* Its clocks are read around the call, in this order: either may be the tighter. */
+		sum->copy_ns += min_ns(span.cpu_ns, span.end_ns - span.begin_ns);
+		sum->wall_ns += span.end_ns - span.begin_ns;
+		sum->calls++;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct sum sum = { 0 };
+	struct flow f = { 0 };
+
+	must(argc == 3);
+	f.bytes = (size_t)atol(argv[2]);
+	memset(buf, 1, sizeof(buf));	/* no page fault inside the calls */
+	memset(out, 1, sizeof(out));
+	if (!strcmp(argv[1], "tcp"))
+		tcp_pair(f.fd);
+	else if (!strcmp(argv[1], "unix"))
+		unix_pair(f.fd);
+	else
+		pipe_pair(f.fd);
+	pin_self(usable_cpu(1));
+	start(give, &f);
+	pin_self(usable_cpu(0));
+	take(&f, &sum);
+	truth_row("readv");
+	truth_num("calls", (uint64_t)sum.calls);
+	truth_num("bytes", f.bytes);
+	truth_range("copy_ns", 1, sum.copy_ns);
+	truth_range("wall_ns", 1, sum.wall_ns);
+	truth_results("ok", sum.calls, NULL);
+	truth_end();
+	truth_write();
+	return 0;
+}

@@ -1,0 +1,314 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs programs that know what they did under iophase, and compares. See truth.h for the rows."""
+
+import argparse
+import collections
+import fnmatch
+import json
+import pathlib
+import sys
+
+sys.dont_write_bytecode = True
+
+import harness
+from harness import Failure
+
+TRIES = 3
+
+Case = collections.namedtuple("Case", "name command how", defaults=[""])
+Figure = collections.namedtuple("Figure", "case call name calls truth lo hi measured worst")
+
+# how: "thread" = rows per thread; "attach" = started before iophase, and outlives the watch.
+CASES = [
+    *(Case(f"{kind}, {ms} ms", f"wake {kind} {ms} {calls}", "thread")
+      for kind in ("pipe", "tcp", "udp", "unix", "eventfd", "timerfd", "fifo")
+      for ms, calls in ((1, 10), (10, 5), (50, 3))),
+    *(Case(f"{kind}, 10 ms", f"wake {kind} 10 5", "thread")
+      for kind in ("tcp-read", "unix-dgram", "pipe-readv", "pipe-preadv2", "accept", "accept4",
+                   "full-pipe", "full-unix", "poll", "ppoll", "select", "pselect6", "epoll_wait",
+                   "epoll_pwait", "epoll_pwait2", "poll-timeout", "select-timeout",
+                   "epoll-timeout")),
+    *(Case(f"{kind}, 10 ms, per process", f"wake {kind} 10 20")
+      for kind in ("pipe", "tcp", "epoll_wait")),
+
+    *(Case(f"{call}, {ready} of {n} ready", f"scan {call} {n} {ready} 20 now")
+      for call in ("poll", "select") for n in (1, 10, 500, 1000)
+      for ready in sorted({0, 1, n})),
+    *(Case(f"{call}, 1 of 10 ready", f"scan {call} 10 1 20 now") for call in ("ppoll", "pselect6")),
+    *(Case(f"{call}, {n}, {when}", f"scan {call} {n} 0 3 {when}")
+      for call in ("poll", "select") for n in (1, 1000)
+      for when in ("timeout", "late", "eintr", "spurious3")),
+    *(Case(f"{call}, 10, {when}", f"scan {call} 10 0 3 {when}")
+      for call in ("ppoll", "pselect6") for when in ("timeout", "eintr")),
+    *(Case(f"{call}, {ready} of 15000 ready", f"scan {call} 15000 {ready} 5 now")
+      for call in ("poll", "select") for ready in (0, 1, 15000)),
+    *(Case(f"{call}, 15000, {when}", f"scan {call} 15000 0 2 {when}")
+      for call in ("poll", "select") for when in ("timeout", "late")),
+    *(Case(f"select, sets {sets}", f"scan select 500 1 5 {when} {sets}")
+      for when, sets in (("now", "rwx"), ("now", "split"), ("now", "over"))),
+    Case("select, sets rwx, timeout", "scan select 500 0 3 timeout rwx"),
+    Case("select, nfds beyond the table, 15000", "scan select 15000 1 3 now over"),
+    Case("select, sets rwx, 15000", "scan select 15000 15000 3 now rwx"),
+    Case("wait calls refused", "refused early"),
+    Case("wait calls that cannot write their result", "refused late"),
+    Case("poll, negative and closed entries", "refused odd"),
+
+    *(Case(f"epoll, {scene}", f"epoll {scene}")
+      for scene in ("level", "edge", "oneshot", "maxevents", "maxevents-edge", "stale", "nested",
+                    "shrink", "reborn", "timeout", "failed", "late", "woken-in-vain",
+                    "interrupted")),
+    Case("epoll, 1 of 15000 ready", "epoll many 15000"),
+    Case("epoll, 1000 of 1000 ready", "epoll all 1000"),
+    Case("epoll, 15000 of 15000 ready", "epoll all 15000"),
+
+    Case("bytes", "bytes"),
+    Case("results", "results"),
+    *(Case(f"copy, {kind}, {size >> 10} KiB", f"copy {kind} {size}")
+      for kind in ("tcp", "unix", "pipe") for size in (64 << 10, 8 << 20)),
+    Case("file not in the page cache", "disk {tmp}"),
+    Case("reader beside busy neighbours", "starved 10 busy"),
+    Case("reader kept from its processor", "starved 10 held"),
+    Case("200 threads, by thread", "threads 200 stay", "thread"),
+    Case("200 threads, by process", "threads 200 stay"),
+    Case("200 threads that end before, by process", "threads 200 leave"),
+    Case("200 threads that end before, by thread", "threads 200 leave", "thread"),
+    Case("children and grandchildren", "family fork"),
+    Case("exec while threads are blocked", "family exec"),
+    Case("exit while threads are blocked", "family exit"),
+    Case("poll stopped and continued", "family stop"),
+    Case("name with control bytes", "family comm"),
+    Case("every call in one thread", "every 20"),
+    Case("every call in one thread, by thread", "every 20", "thread"),
+    Case("32-bit calls", "compat"),
+    Case("in flight at begin and end", "inflight", "attach"),
+]
+
+
+def parse_truth(text, by_thread):
+    """Rows, expected in-flight calls, expected losses, and how often the program was disturbed."""
+    rows, in_flight, lost, disturbed = [], [], {}, None
+    for line in text.decode().splitlines():
+        item = json.loads(line)
+        if "in_flight" in item:
+            in_flight.append(item)
+        elif "lost" in item:
+            lost = item["lost"]
+        elif "disturbed" in item:
+            disturbed = item["disturbed"]
+        else:
+            rows.append(item)
+    if disturbed is None:
+        raise Failure("the program did not finish its truth")
+    if any("tid" in row for row in rows):
+        rows = [row for row in rows if ("tid" in row) == by_thread]
+    return rows, in_flight, lost, disturbed
+
+
+def matching(row, document):
+    """Rows of the output this truth speaks of: a process has two when it changed its name."""
+    keys = [key for key in ("call", "tgid", "tid", "comm") if key in row]
+    return [r for r in document["rows"] if all(r.get(key) == row[key] for key in keys)]
+
+
+def measure(rows, name):
+    """The figure over all rows; None if a row does not know it; missing rows count nothing."""
+    if name == "results":
+        total = collections.Counter()
+        for row in rows:
+            total.update(harness.flat_results(row))
+        return dict(total)
+    values = [row.get(name) for row in rows]
+    return None if None in values else sum(values)
+
+
+def judge_number(truth, measured):
+    """(lo, hi, point) of a truth and whether the measured figure is right."""
+    if truth is None or measured is None:
+        return (truth, truth, truth), truth == measured
+    lo, hi, point = truth, truth, truth
+    if isinstance(truth, list):
+        lo, hi = truth[:2]
+        point = truth[2] if len(truth) > 2 else min(max(measured, lo), hi)
+    return (lo, hi, point), lo <= measured <= hi
+
+
+def judge_histogram(bounds, rows):
+    """Every call's bucket must reach into the bounds; the bucket None holds exact zeros."""
+    if not rows or not all(row.get("hist") for row in rows):
+        yield "no histogram"
+        return
+    for index, count in (pair for row in rows for pair in row["hist"]["blocked"]):
+        edges = (0, 0) if index is None else [1e9 * 2 ** ((index - i) / 8) for i in (1, 0)]
+        if count and (edges[1] < bounds[0] or edges[0] > bounds[1]):
+            yield f"{count} calls blocked {edges[0]:.0f}..{edges[1]:.0f} ns, truth {bounds}"
+
+
+def judge_row(case, row, document, figures):
+    """Errors of one row; appends its figures."""
+    rows = matching(row, document)
+    who = f"{row['call']}" + "".join(f" {k} {row[k]}" for k in ("tgid", "tid") if k in row)
+    for name, truth in row.items():
+        if name in ("call", "tgid", "tid", "comm"):
+            continue
+        if name == "hist_blocked":
+            yield from ((True, f"{who}: {e}") for e in judge_histogram(truth, rows))
+            continue
+        measured = measure(rows, name)
+        if name == "results":
+            truth = {k: v for k, v in truth.items() if v}
+            good = truth == measured
+            lo = hi = point = truth
+        else:
+            (lo, hi, point), good = judge_number(truth, measured)
+        figures.append(Figure(case.name, row["call"], name, row["calls"] if isinstance(
+            row["calls"], int) else 0, point, lo, hi, measured, None))
+        if not good:
+            yield name.endswith("_ns"), f"{who}: {name}: truth {truth}, measured {measured}"
+
+
+def judge_in_flight(expected, document):
+    for call in expected:
+        found = [c for c in document["in_flight"]
+                 if c["tid"] == call["tid"] and c["call"] == call["in_flight"]]
+        if len(found) != 1:
+            yield f"in_flight {call['in_flight']} of {call['tid']}: {len(found)} times"
+        elif not judge_number(call["age_ns"], found[0]["age_ns"])[1]:
+            yield f"in_flight {call}: age {found[0]['age_ns']}"
+
+
+def stolen_ticks():
+    """Time the hypervisor gave to others: a disturbance no program here can see by itself."""
+    return int(pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[8])
+
+
+def run_once(case, args, tmp):
+    """Returns (errors, all of them about times, disturbed, figures)."""
+    words = case.command.format(tmp=tmp).split()
+    argv = [str(args.programs / words[0]), *words[1:]]
+    options = ["--by", "process,thread,call"] if case.how == "thread" else []
+    stolen = stolen_ticks()
+    run = harness.watch_attached if case.how == "attach" else harness.watch
+    document, text = run(args.iophase, argv, options)
+    rows, in_flight, lost, disturbed = parse_truth(text, case.how == "thread")
+    figures, found = [], []
+    for row in rows:
+        found += judge_row(case, row, document, figures)
+    found += [(False, e) for e in judge_in_flight(in_flight, document)]
+    found += [(False, e) for e in harness.document_errors(document, lost)]
+    only_times = all(is_time for is_time, _ in found)
+    return [e for _, e in found], only_times, disturbed + stolen_ticks() - stolen, figures
+
+
+def run_case(case, args, tmp, table):
+    """Only times may be tried again, and only where something was seen that disturbed them."""
+    notes = []
+    for attempt in range(1, TRIES + 1):
+        errors, only_times, disturbed, figures = run_once(case, args, tmp)
+        if not errors:
+            break
+        if not only_times or not disturbed or attempt == TRIES:
+            if len(errors) > 12 and not args.verbose:
+                errors[12:] = [f"... and {len(errors) - 12} more"]
+            raise Failure("\n".join(notes + errors))
+        notes.append(f"disturbed {disturbed} times, repeated: {errors[0]}")
+    merged = merge(figures)
+    table += merged
+    return notes + [describe(f) for f in merged if args.verbose or is_timed(f)]
+
+
+def is_timed(figure):
+    return figure.name.endswith("_ns") and figure.hi != figure.lo
+
+
+def merge(figures):
+    """One figure for all rows of a case that have the same call, with the worst single error."""
+    merged = {}
+    for f in figures:
+        old = merged.get((f.call, f.name))
+        if f.name == "results" or None in (f.truth, f.measured):
+            merged.setdefault((f.call, f.name), f)
+            continue
+        error = f.measured - f.truth
+        if not old:
+            merged[f.call, f.name] = f._replace(worst=error)
+            continue
+        merged[f.call, f.name] = old._replace(
+            calls=old.calls + f.calls, truth=old.truth + f.truth, lo=old.lo + f.lo,
+            hi=old.hi + f.hi, measured=old.measured + f.measured,
+            worst=max(old.worst, error, key=abs))
+    return list(merged.values())
+
+
+def micro(ns):
+    return f"{ns / 1000:.1f}"
+
+
+def describe(f):
+    if not is_timed(f):
+        return f"{f.call} {f.name}: truth {f.truth}, measured {f.measured}"
+    return (f"{f.call} {f.name} of {f.calls} calls: truth {micro(f.truth)} "
+            f"[{micro(f.lo)}, {micro(f.hi)}], measured {micro(f.measured)}, "
+            f"error {micro(f.measured - f.truth)}, worst {micro(f.worst)} us")
+
+
+def write_table(path, figures):
+    """Markdown: times with their errors; counts, which are exact or the case has failed."""
+    lines = ["# Accuracy", "",
+             f"Measured on: {harness.machine()}. Repeat with `make accuracy`.", "",
+             "## Times", "",
+             "In microseconds, summed over the calls. The truth is what the program's own stamps "
+             "say, and what they leave open; the worst error is that of one row (of one call, "
+             "where rows are threads). An error of 0 against an open truth means: inside it.", "",
+             "| case | call | figure | calls | truth | open | measured | error | worst |",
+             "|---|---|---|--:|--:|---|--:|--:|--:|"]
+    for f in figures:
+        if is_timed(f) and f.measured is not None:
+            lines.append(f"| {f.case} | {f.call} | {f.name[:-3]} | {f.calls} | {micro(f.truth)} | "
+                         f"{micro(f.lo)} .. {micro(f.hi)} | {micro(f.measured)} | "
+                         f"{micro(f.measured - f.truth)} | {micro(f.worst)} |")
+    lines += ["", "## Counts", "", "| case | call | figures | truth | measured | error |",
+              "|---|---|---|---|---|--:|"]
+    groups = collections.defaultdict(list)
+    for f in figures:
+        if not is_timed(f) and f.name != "results":
+            groups[f.case, f.call].append(f)
+    for (case, call), group in groups.items():
+        error = sum(abs((f.measured or 0) - (f.truth or 0)) for f in group)
+        lines.append(f"| {case} | {call} | {' '.join(f.name for f in group)} | "
+                     f"{' '.join(str(f.truth) for f in group)} | "
+                     f"{' '.join(str(f.measured) for f in group)} | {error} |")
+    pathlib.Path(path).write_text("\n".join(lines) + "\n")
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--iophase", type=pathlib.Path, default=harness.ROOT / "iophase")
+    parser.add_argument("--programs", type=pathlib.Path,
+                        default=harness.ROOT / ".output/tests/truth")
+    parser.add_argument("--only", metavar="PATTERN", default="*",
+                        help="cases whose name or command matches, as in a shell")
+    parser.add_argument("--table", metavar="FILE", help="write the accuracy table")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print every figure")
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    reason = harness.check_ready(args.iophase, args.programs)
+    tap, table = harness.Tap(), []
+    for case in CASES:
+        if not any(fnmatch.fnmatch(text, f"*{args.only}*") for text in (case.name, case.command)):
+            continue
+        if reason:
+            tap.skip(case.name, reason)
+            continue
+        # The file not in the page cache lies beside the programs: /tmp may well be in memory.
+        tap.run(case.name, lambda: run_case(case, args, args.programs, table))
+    if args.table:
+        write_table(args.table, table)
+    return tap.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
