@@ -135,7 +135,7 @@ __noinline u32 poll_invalid(u64 entries, u32 n, u32 ready)
 }
 
 /* select, pselect6: up to three bitmaps of longs. */
-#define SELECT_CHUNK	(SCRATCH_WORDS / 4)	/* words of 64 descriptors */
+#define SELECT_CHUNK	32	/* words of 64 descriptors: few, for the verifier walks them all */
 #define SELECT_GROUP	4
 #define SELECT_STRIDE	(SELECT_CHUNK + SELECT_GROUP)
 

@@ -154,7 +154,7 @@ struct {
 	__type(value, struct epoll_size);
 } epolls SEC(".maps");
 
-#define SCRATCH_WORDS	512
+#define SCRATCH_WORDS	256
 /* Loops over it do so many words between two looks at the end: the verifier follows each look. */
 #define GROUP		16
 

@@ -179,11 +179,11 @@ static __always_inline u16 slots_used(struct thread *th)
 	return n;
 }
 
-/* A copy of @slot that no hook changed meanwhile; after 8 tries, as it is. */
+/* A copy of @slot that no hook changed meanwhile; after 3 tries, as it is. */
 static __always_inline void slot_copy(struct thread *th, struct slot *slot,
 				      struct slot_record *record)
 {
-	for (u32 i = 0; i < 8; i++) {
+	for (u32 i = 0; i < 3; i++) {
 		u32 seq = *(volatile u32 *)&th->seq;
 
 		record->call = slot->call;
