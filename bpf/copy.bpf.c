@@ -2,7 +2,8 @@
 /*
  * Copying from socket buffers to user space, between tracepoints: it begins with
  * skb_copy_datagram_iovec; TCP ends it with tcp_rcv_space_adjust (0.2 % off the copy function
- * itself over 256 KiB). Whatever is still open when the call returns is counted as a bound.
+ * itself over 256 KiB), unix sockets by freeing the buffer, if all of it was taken. Whatever
+ * is still open when the call returns is counted as a bound.
  */
 #include "state.bpf.h"
 
@@ -13,20 +14,22 @@ static __always_inline struct thread *thread_in_call(void)
 	return th && th->call ? th : NULL;
 }
 
-static __always_inline void copy_begin(void)
+static __always_inline void copy_begin(const struct sk_buff *skb)
 {
 	struct thread *th = thread_in_call();
 
 	if (!th)
 		return;
 	th->copy_from_ns = bpf_ktime_get_ns();
+	th->copy_skb = (u64)skb;
 }
 
-static __always_inline void copy_end(void)
+/* @skb: the buffer that has been copied, NULL if it can be no other than the last. */
+static __always_inline void copy_end(const struct sk_buff *skb)
 {
 	struct thread *th = thread_in_call();
 
-	if (!th || !th->copy_from_ns)
+	if (!th || !th->copy_from_ns || (skb && (u64)skb != th->copy_skb))
 		return;
 	th->copy_ns += bpf_ktime_get_ns() - th->copy_from_ns;
 	th->copy_from_ns = 0;
@@ -35,13 +38,20 @@ static __always_inline void copy_end(void)
 SEC("tp_btf/skb_copy_datagram_iovec")
 int BPF_PROG(iop_skb_copy, const struct sk_buff *skb, int len)
 {
-	copy_begin();
+	copy_begin(skb);
 	return 0;
 }
 
 SEC("tp_btf/tcp_rcv_space_adjust")
 int BPF_PROG(iop_tcp_copied, struct sock *sk)
 {
-	copy_end();
+	copy_end(NULL);
+	return 0;
+}
+
+SEC("tp_btf/consume_skb")
+int BPF_PROG(iop_skb_free, struct sk_buff *skb)
+{
+	copy_end(skb);
 	return 0;
 }

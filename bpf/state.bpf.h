@@ -70,6 +70,7 @@ struct thread {
 
 	u64 args[5];
 	u64 copy_ns;		/* exact part */
+	u64 copy_skb;		/* the buffer being copied from */
 	u64 asked;
 	u64 scanned;
 	u64 ep;			/* struct eventpoll of an epoll wait */
