@@ -126,6 +126,13 @@ struct {
 	__type(value, struct hist);
 } hists SEC(".maps");
 
+/* Rows of hists that were used by processes that have ended. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, HIST_ROWS);
+	__type(value, u32);
+} free_hists SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, HIST_ROWS);

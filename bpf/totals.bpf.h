@@ -84,15 +84,17 @@ static __noinline u32 hist_row(proc_id proc, u32 call)
 {
 	struct hist_key key = { .proc = proc, .call = call };
 	u32 *known = bpf_map_lookup_elem(&hist_rows, &key);
-	u32 row;
+	u32 row = 0;
 
 	if (known)
 		return *known + 1;
-	if (next_hist >= HIST_ROWS)
-		return 0;
-	row = __sync_fetch_and_add(&next_hist, 1);
-	if (row >= HIST_ROWS)
-		return 0;
+	if (bpf_map_pop_elem(&free_hists, &row)) {
+		if (next_hist >= HIST_ROWS)
+			return 0;
+		row = __sync_fetch_and_add(&next_hist, 1);
+		if (row >= HIST_ROWS)
+			return 0;
+	}
 	if (!bpf_map_update_elem(&hist_rows, &key, &row, BPF_NOEXIST))
 		return row + 1;
 	/* Another thread of the process was faster; the row taken here stays empty. */

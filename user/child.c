@@ -13,20 +13,39 @@
 /* Runs in the child: waits for the word to go, then becomes the command. */
 static void run(int go_fd, int error_fd, char **command)
 {
-	sigset_t none;
 	char go;
 	int error;
 
 	if (read(go_fd, &go, 1) != 1)
 		_exit(EXIT_RUNTIME);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
 	execvp(command[0], command);
 	error = errno;
 	if (write(error_fd, &error, sizeof(error)) < 0)
 		_exit(EXIT_NOT_FOUND);
 	_exit(error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
+}
+
+/* Forks with signals held back, so that none meets our handlers in the child. */
+static pid_t fork_unhandled(void)
+{
+	static const int handled[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action;
+	sigset_t all, old;
+	pid_t pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	pid = fork();
+	for (size_t i = 0; !pid && i < sizeof(handled) / sizeof(*handled); i++) {
+		/* What is ignored, as under nohup(1), stays so. */
+		sigaction(handled[i], NULL, &action);
+		if (action.sa_handler != SIG_IGN)
+			signal(handled[i], SIG_DFL);
+	}
+	if (!pid)
+		signal(SIGPIPE, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return pid;
 }
 
 int child_start(struct child *child, char **command)
@@ -35,7 +54,7 @@ int child_start(struct child *child, char **command)
 
 	if (pipe2(go, O_CLOEXEC) || pipe2(error, O_CLOEXEC))
 		return fail(EXIT_RUNTIME, "pipe: %s", strerror(errno));
-	child->pid = fork();
+	child->pid = fork_unhandled();
 	if (child->pid < 0) {
 		child->pid = 0;
 		return fail(EXIT_RUNTIME, "fork: %s", strerror(errno));
@@ -61,7 +80,9 @@ int child_release(struct child *child, char **command)
 	if (n == 1)
 		n = read(child->error_fd, &error, sizeof(error));
 	close(child->error_fd);
-	if (n == 0)
+	child->released = 1;
+	/* Without an error it runs, or was ended by a signal before it could: a status, too. */
+	if (n != sizeof(error))
 		return 0;
 	child_reap(child, 1);
 	return fail(error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE, "%s: %s", command[0],
@@ -84,7 +105,7 @@ void child_reap(struct child *child, int wait)
 
 void child_abandon(struct child *child)
 {
-	if (!child->pid || child->ended)
+	if (!child->pid || child->released)
 		return;
 	close(child->go_fd);
 	close(child->error_fd);

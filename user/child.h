@@ -10,7 +10,7 @@ struct child {
 	int go_fd;		/* closed without a byte: the child ends without running it */
 	int error_fd;		/* gives the errno of a failed exec; end of file: it went well */
 	int status;		/* exit code of a shell: its status, or 128 + signal */
-	int ended;
+	int released, ended;
 };
 
 /* Forks a child that waits for child_release(); 0, or an exit code after a message. */
@@ -22,7 +22,7 @@ int child_release(struct child *child, char **command);
 /* Notes its end if it has ended; with @wait, waits for it. */
 void child_reap(struct child *child, int wait);
 
-/* Ends a child that was not released. */
+/* Ends a child that was not released; one that was is left alone. */
 void child_abandon(struct child *child);
 
 #endif

@@ -13,7 +13,7 @@ struct cost {
 	u64 sampled_ns;		/* how long BPF run time was sampled; 0: not at all */
 	u64 bpf_ns;		/* run time of the programs in that time */
 	u64 bpf_runs;		/* and how often they ran */
-	u64 recursion_misses;	/* runs the kernel dropped since the start */
+	u64 recursion_misses;	/* runs the kernel dropped; since the start, in a report: in its time */
 	u64 bpf_memory_bytes;	/* of the maps, without per-thread records */
 	u64 setup_ns;		/* CPU time of this process until it watched: mostly verification */
 	u64 user_ns, system_ns;	/* and since */

@@ -135,9 +135,8 @@ static int check_privileges(void)
 
 	if (capable(CAP_SYS_ADMIN) || (bpf && perfmon))
 		return 0;
-	return fail(EXIT_RUNTIME, "not permitted: %s%s%s missing; run it as root: sudo iophase ...",
-		    bpf ? "" : "CAP_BPF", bpf || perfmon ? "" : " and ",
-		    perfmon ? " is" : bpf ? "CAP_PERFMON is" : "CAP_PERFMON are");
+	return fail(EXIT_RUNTIME, "not permitted: %s missing; run it as root: sudo iophase ...",
+		    bpf ? "CAP_PERFMON is" : perfmon ? "CAP_BPF is" : "CAP_BPF and CAP_PERFMON are");
 }
 
 int kernel_check(struct kernel *kernel)

@@ -2,11 +2,11 @@
 #include "loop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -16,10 +16,54 @@
 #define TIMERS_MAX (LOOP_ERROR + 1)
 
 struct loop {
-	int epoll_fd, signal_fd;
+	int epoll_fd;
+	int signal_fds[2];		/* a pipe from the signal handler */
 	int timer_fds[TIMERS_MAX];	/* by enum loop_event; -1: none */
 	u32 targets;
 };
+
+/* What the signal handler has to know, and what it tells the loop. */
+static int handler_fd, handler_signals;
+static void (*handler_abandon)(void);
+
+struct signal_note {
+	int signal;
+	bool by_user;
+};
+
+static void handle(int signal, siginfo_t *info, void *context)
+{
+	static volatile sig_atomic_t seen;
+	struct signal_note what = { .signal = signal, .by_user = info->si_code <= 0 };
+	int error = errno;
+
+	(void)context;
+	if (seen++ >= handler_signals) {
+		handler_abandon();
+		_exit(128 + signal);
+	}
+	/* The pipe has room for them all. */
+	if (write(handler_fd, &what, sizeof(what)) < 0)
+		_exit(128 + signal);
+	errno = error;
+}
+
+static void catch_signals(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action = { .sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_RESTART };
+	struct sigaction old;
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaddset(&action.sa_mask, signals[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		sigaction(signals[i], NULL, &old);
+		/* Under nohup(1) a hang-up is not for us. */
+		if (signals[i] != SIGHUP || old.sa_handler != SIG_IGN)
+			sigaction(signals[i], &action, NULL);
+	}
+	sigprocmask(SIG_UNBLOCK, &action.sa_mask, NULL);
+}
 
 /* What an event of the set stands for: its kind above, its descriptor below. */
 static u64 tag(enum loop_event event, int fd)
@@ -34,40 +78,46 @@ static int add(struct loop *loop, enum loop_event event, int fd)
 	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &what) ? -errno : 0;
 }
 
-struct loop *loop_open(void)
+struct loop *loop_open(int signals, void (*abandon)(void))
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGCHLD };
-	struct loop *loop = calloc(1, sizeof(*loop));
-	sigset_t set;
+	struct loop *loop = malloc(sizeof(*loop));
 
-	if (!loop)
+	if (!loop) {
+		fail(EXIT_RUNTIME, "out of memory");
 		return NULL;
+	}
+	*loop = (struct loop){ .signal_fds = { -1, -1 } };
 	for (int i = 0; i < TIMERS_MAX; i++)
 		loop->timer_fds[i] = -1;
-	sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		sigaddset(&set, signals[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	loop->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (loop->epoll_fd < 0 || loop->signal_fd < 0 || add(loop, LOOP_SIGNAL, loop->signal_fd)) {
+	if (loop->epoll_fd < 0 || pipe2(loop->signal_fds, O_CLOEXEC | O_NONBLOCK) ||
+	    add(loop, LOOP_SIGNAL, loop->signal_fds[0])) {
 		fail(EXIT_RUNTIME, "cannot set up the event loop: %s", strerror(errno));
 		loop_close(loop);
 		return NULL;
 	}
+	handler_fd = loop->signal_fds[1];
+	handler_signals = signals;
+	handler_abandon = abandon;
+	catch_signals();
 	return loop;
+}
+
+static void close_if_open(int fd)
+{
+	if (fd >= 0)
+		close(fd);
 }
 
 void loop_close(struct loop *loop)
 {
 	if (!loop)
 		return;
-	for (int i = 0; i < TIMERS_MAX; i++) {
-		if (loop->timer_fds[i] >= 0)
-			close(loop->timer_fds[i]);
-	}
-	close(loop->signal_fd);
-	close(loop->epoll_fd);
+	for (int i = 0; i < TIMERS_MAX; i++)
+		close_if_open(loop->timer_fds[i]);
+	close_if_open(loop->signal_fds[0]);
+	close_if_open(loop->epoll_fd);
+	/* The other end of the pipe stays: a signal can come until the very end. */
 	free(loop);
 }
 
@@ -114,13 +164,13 @@ u32 loop_targets(const struct loop *loop)
 
 static enum loop_event read_signal(struct loop *loop, int *signal, bool *by_user)
 {
-	struct signalfd_siginfo info;
+	struct signal_note what;
 
-	if (read(loop->signal_fd, &info, sizeof(info)) != sizeof(info))
-		return LOOP_CHILD;	/* nothing there: as harmless as a child that lives */
-	*signal = info.ssi_signo;
-	*by_user = info.ssi_code <= 0;
-	return *signal == SIGCHLD ? LOOP_CHILD : LOOP_SIGNAL;
+	if (read(loop->signal_fds[0], &what, sizeof(what)) != sizeof(what))
+		return LOOP_ERROR;
+	*signal = what.signal;
+	*by_user = what.by_user;
+	return LOOP_SIGNAL;
 }
 
 enum loop_event loop_wait(struct loop *loop, int *signal, bool *by_user)

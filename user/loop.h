@@ -12,18 +12,22 @@
 
 enum loop_event {
 	LOOP_SIGNAL,	/* SIGINT, SIGTERM or SIGHUP */
-	LOOP_CHILD,	/* SIGCHLD: the command may have ended */
 	LOOP_INTERVAL,	/* the time of an interval is over */
 	LOOP_DURATION,	/* the time of the measurement is over */
 	LOOP_SAMPLE,	/* time to begin or to end a sample of our own cost */
+	LOOP_RETIRE,	/* time to take the rows of ended processes out of the kernel */
 	LOOP_TARGET,	/* a watched process ended, or one of its descendants may have */
 	LOOP_ERROR,
 };
 
 struct loop;
 
-/* Blocks the signals it waits for; NULL after a message. */
-struct loop *loop_open(void);
+/*
+ * Catches the signals it waits for, of which the caller handles @signals. One more ends the
+ * program at once, with status 128 + signal, wherever it hangs; @abandon is called before, in
+ * the signal handler. There is one loop in a program. NULL after a message.
+ */
+struct loop *loop_open(int signals, void (*abandon)(void));
 void loop_close(struct loop *loop);
 
 /* Makes @event happen after @first_ns and then every @every_ns (0: once). @first_ns 0: never. */

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The commands; without one, the first of them. */
 #include <ctype.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fail.h"
 #include "stat.h"
@@ -20,8 +22,21 @@ static bool names_command(const char *word)
 	return isalpha((unsigned char)*word);
 }
 
+/*
+ * A standard stream that is closed would be the next file opened, and get what is printed. In
+ * its place comes one that cannot be used, so that printing fails as it should.
+ */
+static void occupy_streams(void)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", fd ? O_RDONLY : O_WRONLY);
+	}
+}
+
 int main(int argc, char **argv)
 {
+	occupy_streams();
 	if (argc < 2 || !names_command(argv[1]))
 		return commands[0].main(argc, argv);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {

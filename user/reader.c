@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "fail.h"
-#include "session_private.h"
+#include "reader.h"
 
 #define HISTS_SIZE ((sizeof(struct hist) * HIST_ROWS + 4095) / 4096 * 4096)
 
@@ -100,7 +100,7 @@ static void each_entry(struct session *session, struct reading *reading, struct 
 		       void (*visit)(struct session *session, struct reading *reading,
 				     const void *key, const void *value))
 {
-	char keys[2][128], value[512];
+	char keys[2][MAP_KEY_MAX], value[MAP_VALUE_MAX];
 	char *key = NULL, *next = keys[0];
 	size_t key_size = bpf_map__key_size(map), value_size = bpf_map__value_size(map);
 
@@ -111,6 +111,9 @@ static void each_entry(struct session *session, struct reading *reading, struct 
 		next = key == keys[0] ? keys[1] : keys[0];
 	}
 }
+
+/* The name of the row in which processes are summed for which there is no row. */
+static const char ended_comm[COMM_LEN] = "(ended)";
 
 static void add_folded(struct session *session, struct reading *reading, const void *k,
 		       const void *v)
@@ -123,7 +126,7 @@ static void add_folded(struct session *session, struct reading *reading, const v
 		return;
 	row = row_of(reading, key->proc, key->tid, key->call);
 	if (!row->comm[0])
-		set_comm(row, folded->comm);
+		set_comm(row, key->proc ? folded->comm : ended_comm);
 	row_add_totals(row, &folded->sum);
 }
 
@@ -165,23 +168,57 @@ static void add_hist(struct session *session, struct reading *reading, const voi
 	const struct hist_key *key = k;
 	u32 row = *(const u32 *)v;
 
-	if (shown(session, key->call) && row < HIST_ROWS)
+	/* Histograms are kept per process, so a thread has none. */
+	if (shown(session, key->call) && row < HIST_ROWS && !(session->options->by & BY_THREAD))
 		row_add_hist(row_of(reading, key->proc, 0, key->call), &session->hists[row]);
 }
 
-static int map_hists(struct session *session)
+int hists_map(struct session *session)
 {
 	void *mapped;
 
 	if (session->hists)
 		return 0;
-	mapped = mmap(NULL, HISTS_SIZE, PROT_READ, MAP_SHARED,
+	mapped = mmap(NULL, HISTS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
 		      bpf_map__fd(session->skel->maps.hists), 0);
 	if (mapped == MAP_FAILED)
 		return fail(EXIT_RUNTIME, "cannot map the histograms: %s", strerror(errno));
 	session->hists = mapped;
 	return 0;
 }
+
+/* Gives a histogram that nobody adds to any more back to the hooks, empty. */
+static void release_hist(struct session *session, const void *value)
+{
+	u32 row = *(const u32 *)value;
+
+	if (row >= HIST_ROWS)
+		return;
+	memset(&session->hists[row], 0, sizeof(session->hists[row]));
+	bpf_map_update_elem(bpf_map__fd(session->skel->maps.free_hists), NULL, &row, BPF_ANY);
+}
+
+#define MAP_READER(name, key_type)						\
+	static struct bpf_map *name##_map(struct session *session)		\
+	{									\
+		return session->skel->maps.name;				\
+	}									\
+	static u32 name##_call(const void *key)					\
+	{									\
+		return ((const struct key_type *)key)->call;			\
+	}
+
+MAP_READER(folded, folded_key)
+MAP_READER(errnos, errno_key)
+MAP_READER(wakers, waker_key)
+MAP_READER(hist_rows, hist_key)
+
+const struct map_reader map_readers[MAP_READERS] = {
+	{ folded_map, folded_call, add_folded, NULL },
+	{ errnos_map, errnos_call, add_errno, NULL },
+	{ wakers_map, wakers_call, add_waker, NULL },
+	{ hist_rows_map, hist_rows_call, add_hist, release_hist },
+};
 
 static int read_once(struct session *session, struct reading *reading)
 {
@@ -193,13 +230,10 @@ static int read_once(struct session *session, struct reading *reading)
 	err = read_threads(session, reading);
 	if (err)
 		return err;
-	each_entry(session, reading, skel->maps.folded, add_folded);
-	each_entry(session, reading, skel->maps.errnos, add_errno);
-	each_entry(session, reading, skel->maps.wakers, add_waker);
+	for (size_t i = 0; i < MAP_READERS; i++)
+		each_entry(session, reading, map_readers[i].map(session), map_readers[i].add);
 	each_entry(session, reading, skel->maps.left_outs, add_left_out);
-	/* Histograms are kept per process, so a thread has none. */
-	if (!(session->options->by & BY_THREAD))
-		each_entry(session, reading, skel->maps.hist_rows, add_hist);
+	rows_add(&reading->rows, &session->retired.rows);
 	return 0;
 }
 
@@ -211,7 +245,7 @@ int session_read(struct session *session, struct reading *reading)
 	int err;
 
 	*reading = (struct reading){ 0 };
-	err = map_hists(session);
+	err = hists_map(session);
 	/* A thread that ends meanwhile would be seen twice, alive and folded: read again. */
 	for (int i = 0; !err && i < READ_TRIES; i++) {
 		u64 before = *folds;
@@ -238,6 +272,7 @@ void reading_free(struct reading *reading)
 
 void reader_close(struct session *session)
 {
+	reading_free(&session->retired);
 	if (session->hists)
 		munmap(session->hists, HISTS_SIZE);
 }

@@ -116,6 +116,8 @@ void row_add_waker(struct row *row, const struct waker *waker, u64 count)
 static void row_add(struct row *row, const struct row *more)
 {
 	row_add_totals(row, &more->sum);
+	if (!row->comm[0])
+		memcpy(row->comm, more->comm, COMM_LEN);
 	if (more->hist) {
 		u64 *buckets = &row_hist(row)->buckets[0][0];
 		const u64 *added = &more->hist->buckets[0][0];

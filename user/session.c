@@ -142,6 +142,7 @@ struct session *session_open(const struct options *options)
 		return NULL;
 	session->options = options;
 	session->epoll_fd = -1;
+	rows_init(&session->retired.rows, options->by);
 	libbpf_set_print(print_libbpf);
 	if (kernel_check(&session->kernel))
 		goto fail;

@@ -58,6 +58,13 @@ int session_stop(struct session *session);
 int session_read(struct session *session, struct reading *reading);
 void reading_free(struct reading *reading);
 
+/*
+ * Takes the rows of processes that have ended out of the kernel, where there is room for a
+ * limited number, so it is to be called every few seconds; readings still have them. 0, or an
+ * exit code after a message.
+ */
+int session_retire(struct session *session);
+
 /* Threads watched at the moment. */
 u64 session_threads(const struct session *session);
 

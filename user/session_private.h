@@ -25,7 +25,9 @@ struct session {
 	struct bpf_link *links[LINKS_MAX];
 	u32 nr_links;
 	int epoll_fd;
-	struct hist *hists;	/* the kernel's own, mapped read-only; NULL until first read */
+	struct hist *hists;	/* the kernel's own, mapped; NULL until first read */
+	struct reading retired;	/* rows of processes that ended, taken out of the kernel */
+	u64 retired_at;		/* folds of ended threads then */
 	struct buffer buffer;	/* of the last iteration */
 	bool asked_bound;
 };

@@ -10,8 +10,14 @@
 
 #include "fail.h"
 
+/* The name of the file that is being written, for sink_remove(). */
+static char *volatile unfinished;
+
 static int sink_fail(const struct sink *sink)
 {
+	/* Who reads us has seen enough, as head(1) does: no reason to complain. */
+	if (errno == EPIPE)
+		return EXIT_RUNTIME;
 	return fail(EXIT_RUNTIME, "cannot write %s: %s", sink->path ? sink->path : "the output",
 		    strerror(errno));
 }
@@ -53,22 +59,38 @@ static int open_temporary(struct sink *sink)
 		sink->temporary = NULL;
 		return sink_fail(sink);
 	}
+	unfinished = sink->temporary;
 	fchmod(fd, mode);
 	sink->stream = fdopen(fd, "w");
 	return sink->stream ? 0 : sink_fail(sink);
 }
 
+/* Forgets the temporary file, which by now has its final name or none. */
+static void temporary_free(struct sink *sink)
+{
+	unfinished = NULL;
+	free(sink->temporary);
+	sink->temporary = NULL;
+}
+
 int sink_open(struct sink *sink, const char *path, FILE *stream)
 {
 	struct stat st;
+	int err;
 
 	*sink = (struct sink){ .stream = stream, .path = path };
 	if (!path)
 		return 0;
-	if (stat(path, &st) ? errno == ENOENT : S_ISREG(st.st_mode))
-		return open_temporary(sink);
-	sink->stream = fopen(path, "we");
-	return sink->stream ? 0 : sink_fail(sink);
+	/* A link is followed, not replaced: /dev/stdout is one, and can lead to a regular file. */
+	if (lstat(path, &st) ? errno == ENOENT : S_ISREG(st.st_mode)) {
+		err = open_temporary(sink);
+	} else {
+		sink->stream = fopen(path, "we");
+		err = sink->stream ? 0 : sink_fail(sink);
+	}
+	if (err)
+		sink_abandon(sink);
+	return err;
 }
 
 int sink_flush(struct sink *sink)
@@ -93,8 +115,7 @@ int sink_close(struct sink *sink)
 		err = sink_fail(sink);
 	if (err && sink->temporary)
 		unlink(sink->temporary);
-	free(sink->temporary);
-	sink->temporary = NULL;
+	temporary_free(sink);
 	return err;
 }
 
@@ -104,6 +125,12 @@ void sink_abandon(struct sink *sink)
 		fclose(sink->stream);
 	if (sink->temporary)
 		unlink(sink->temporary);
-	free(sink->temporary);
+	temporary_free(sink);
 	*sink = (struct sink){ 0 };
+}
+
+void sink_remove(void)
+{
+	if (unfinished)
+		unlink(unfinished);
 }

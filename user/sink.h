@@ -27,4 +27,7 @@ int sink_close(struct sink *sink);
 /* Leaves no trace of what was printed. */
 void sink_abandon(struct sink *sink);
 
+/* Removes the unfinished file of the one sink that may be open; for a signal handler. */
+void sink_remove(void);
+
 #endif

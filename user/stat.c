@@ -22,6 +22,8 @@
 /* The cost is sampled this long, this often: timing programs costs 3 % of what they do. */
 #define SAMPLE_NS	(50 * 1000000ull)
 #define SAMPLE_GAP_NS	(2 * NS_PER_SEC)
+/* The kernel has room for the histograms of some 250 processes to end in this time. */
+#define RETIRE_NS	(100 * 1000000ull)
 /* How often to look whether the last descendants of targets that ended have ended too. */
 #define TARGETS_NS	(100 * 1000000ull)
 
@@ -35,8 +37,10 @@ struct stat {
 	struct cost_sampler *sampler;
 	struct rows before;		/* what was reported already */
 	u64 losses_before[NR_LOSSES];
+	u64 misses_before;
 	u64 begin_ns;			/* of the interval */
 	u64 reports;
+	int signals, signal;		/* how many came, and the last of them */
 	bool targeted;			/* there are targets, so their end is the end */
 	bool sampling;
 };
@@ -56,37 +60,39 @@ static u64 clock_ns(void)
 	return now.tv_sec * NS_PER_SEC + now.tv_nsec;
 }
 
-/* All that must be there is there, and its end will be seen. */
-static int add_targets(struct stat *stat, const struct id_list *list, const char *what)
+static int add_process(struct stat *stat, u32 tgid)
 {
-	for (u32 i = 0; i < list->count; i++) {
-		int err = loop_target(stat->loop, list->ids[i]);
+	int err = loop_target(stat->loop, tgid);
 
-		/* A pidfd stands for a process; a thread that leads none has none. */
-		if (err == -EINVAL || err == -ENOENT) {
-			if (kill(list->ids[i], 0))
-				err = -ESRCH;
-			else
-				continue;
-		}
-		if (err == -ESRCH)
-			return fail(EXIT_RUNTIME, "no such %s: %u", what, list->ids[i]);
-		if (err)
-			return fail(EXIT_RUNTIME, "%s %u: %s", what, list->ids[i], strerror(-err));
-	}
-	return 0;
+	/* A pidfd stands for a process: a thread that leads none is refused. */
+	if ((err == -EINVAL || err == -ENOENT) && !kill(tgid, 0))
+		return fail(EXIT_RUNTIME, "no such process: %u (a thread has it: -t %u)", tgid, tgid);
+	if (err == -EINVAL || err == -ENOENT || err == -ESRCH)
+		return fail(EXIT_RUNTIME, "no such process: %u", tgid);
+	return err ? fail(EXIT_RUNTIME, "process %u: %s", tgid, strerror(-err)) : 0;
 }
 
+/* All that was asked for is there, and the end of the processes among it will be seen. */
 static int find_targets(struct stat *stat)
 {
-	int err = add_targets(stat, &stat->options.tgids, "process");
+	const struct id_list *tgids = &stat->options.tgids, *tids = &stat->options.tids;
+	int err = 0;
 
-	return err ? : add_targets(stat, &stat->options.tids, "thread");
+	for (u32 i = 0; !err && i < tgids->count; i++)
+		err = add_process(stat, tgids->ids[i]);
+	for (u32 i = 0; !err && i < tids->count; i++) {
+		if (kill(tids->ids[i], 0) && errno == ESRCH)
+			err = fail(EXIT_RUNTIME, "no such thread: %u", tids->ids[i]);
+	}
+	stat->targeted = tgids->count || tids->count;
+	return err;
 }
 
 /* Leaves in @now what came since the last report, and adds that to what was reported. */
-static void take_interval(struct stat *stat, struct reading *now)
+static void take_interval(struct stat *stat, struct reading *now, struct cost *cost)
 {
+	cost->recursion_misses -= stat->misses_before;
+	stat->misses_before += cost->recursion_misses;
 	rows_subtract(&now->rows, &stat->before);
 	rows_add(&stat->before, &now->rows);
 	for (int i = 0; i < NR_LOSSES; i++) {
@@ -114,7 +120,7 @@ static int report(struct stat *stat, bool last)
 		report.duration_ns = now.now_ns - stat->begin_ns;
 		stat->begin_ns = now.now_ns;
 		stat->reports++;
-		take_interval(stat, &now);
+		take_interval(stat, &now, &cost);
 		stat->output->print(stat->sink.stream, &report);
 		err = sink_flush(&stat->sink);
 	}
@@ -155,33 +161,31 @@ static bool targets_gone(struct stat *stat)
 }
 
 /*
- * A signal ends the measurement. The command is told too if it does not know yet: a key
- * reaches it by the terminal, kill(1) reaches us alone.
+ * A signal ends the measurement. A command should end first, so that its end is seen: the
+ * first signal is for it alone. It is told if it does not know yet: a key reaches it by the
+ * terminal, kill(1) reaches us.
  */
-static bool signal_ends(struct stat *stat, int signal, bool by_user)
+static bool signal_ends(struct stat *stat, bool by_user)
 {
-	if (!stat->child.pid)
+	child_reap(&stat->child, 0);
+	if (stat->signals++ || !stat->child.pid || stat->child.ended)
 		return true;
 	if (by_user)
-		kill(stat->child.pid, signal);
+		kill(stat->child.pid, stat->signal);
 	return false;
 }
 
 /* Runs until one of the ends; 0, or an exit code after a message. */
 static int run(struct stat *stat)
 {
-	u64 signals = 0;
-	int signal = 0, err = 0;
+	int err = 0;
 	bool by_user;
 
 	while (!err && !targets_gone(stat)) {
-		switch (loop_wait(stat->loop, &signal, &by_user)) {
+		switch (loop_wait(stat->loop, &stat->signal, &by_user)) {
 		case LOOP_SIGNAL:
-			if (signals++ || signal_ends(stat, signal, by_user))
+			if (signal_ends(stat, by_user))
 				return 0;
-			break;
-		case LOOP_CHILD:
-			child_reap(&stat->child, 0);
 			break;
 		case LOOP_INTERVAL:
 			if (stat->options.count && stat->reports + 1 >= stat->options.count)
@@ -190,6 +194,9 @@ static int run(struct stat *stat)
 			break;
 		case LOOP_DURATION:
 			return 0;
+		case LOOP_RETIRE:
+			err = session_retire(stat->session);
+			break;
 		case LOOP_SAMPLE:
 			err = sample(stat);
 			break;
@@ -204,14 +211,23 @@ static int run(struct stat *stat)
 
 static int start_timers(struct stat *stat)
 {
-	const struct options *options = &stat->options;
+	struct options *options = &stat->options;
 	int err = 0;
 
+	/* An end that falls on that of an interval would bring an empty report after its own. */
+	if (options->interval_ns && options->duration_ns % options->interval_ns == 0) {
+		u64 count = options->duration_ns / options->interval_ns;
+
+		if (count && (!options->count || count < options->count))
+			options->count = count;
+		options->duration_ns = 0;
+	}
 	if (options->interval_ns)
 		err = loop_timer(stat->loop, LOOP_INTERVAL, options->interval_ns,
 				 options->interval_ns);
 	if (!err && options->duration_ns)
 		err = loop_timer(stat->loop, LOOP_DURATION, options->duration_ns, 0);
+	err = err ? : loop_timer(stat->loop, LOOP_RETIRE, RETIRE_NS, RETIRE_NS);
 	return err ? : loop_timer(stat->loop, LOOP_SAMPLE, SAMPLE_NS, 0);
 }
 
@@ -231,13 +247,13 @@ static int start_child(struct stat *stat)
 
 static int start(struct stat *stat)
 {
+	unsigned long long threads;
 	int err;
 
 	err = start_child(stat);
 	err = err ? : find_targets(stat);
 	if (err)
 		return err;
-	stat->targeted = loop_targets(stat->loop);
 	stat->session = session_open(&stat->options);
 	if (!stat->session)
 		return EXIT_RUNTIME;
@@ -249,8 +265,8 @@ static int start(struct stat *stat)
 		return err;
 	stat->begin_ns = clock_ns();
 	cost_watch_begins(stat->sampler);
-	note("watching %llu threads; Ctrl-C ends",
-	     (unsigned long long)session_threads(stat->session));
+	threads = session_threads(stat->session);
+	note("watching %llu thread%s; Ctrl-C ends", threads, threads == 1 ? "" : "s");
 	err = start_timers(stat);
 	if (!err && stat->child.pid)
 		err = child_release(&stat->child, stat->options.command);
@@ -281,6 +297,28 @@ static void close_all(struct stat *stat)
 	child_abandon(&stat->child);
 }
 
+/* The command's status, once it has one; until then signals are passed on to it. */
+static int command_status(struct stat *stat)
+{
+	bool by_user;
+
+	while (stat->signals < 2) {
+		child_reap(&stat->child, 0);
+		if (stat->child.ended)
+			return stat->child.status;
+		switch (loop_wait(stat->loop, &stat->signal, &by_user)) {
+		case LOOP_SIGNAL:
+			signal_ends(stat, by_user);
+			break;
+		case LOOP_ERROR:
+			return fail(EXIT_RUNTIME, "epoll_wait: %s", strerror(errno));
+		default:
+			break;
+		}
+	}
+	return 128 + stat->signal;
+}
+
 int stat_main(int argc, char **argv)
 {
 	struct stat stat = { 0 };
@@ -294,16 +332,16 @@ int stat_main(int argc, char **argv)
 	err = sink_open(&stat.sink, stat.options.output, stat.options.command ? stderr : stdout);
 	if (err)
 		return err;
-	stat.loop = loop_open();
+	stat.loop = loop_open(stat.options.command ? 2 : 1, sink_remove);
 	err = stat.loop ? measure(&stat) : EXIT_RUNTIME;
 	if (err)
 		sink_abandon(&stat.sink);
 	else
 		err = sink_close(&stat.sink);
-	/* The command's status is passed on, once it has one. */
-	if (!err && stat.child.pid) {
-		child_reap(&stat.child, 1);
-		err = stat.child.status;
+	if (stat.child.released) {
+		int status = command_status(&stat);
+
+		err = err ? : status;
 	}
 	close_all(&stat);
 	return err;

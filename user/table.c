@@ -310,23 +310,30 @@ static void print_row(FILE *out, const struct report *report, const struct colum
 	putc('\n', out);
 }
 
+/* Without -N, what a person can still look through. */
+#define TOP_DEFAULT 50
+
 /* The rows that @wanted lets pass, under one head; nothing at all if there are none. */
 static void print_rows(FILE *out, const struct report *report, const struct column *columns,
 		       size_t count, bool (*wanted)(const struct row *row))
 {
-	bool headed = false;
-	u32 rows_count;
+	u32 rows_count, shown = 0, left = 0;
 	struct row **rows = report_rows(report, &rows_count);
 
 	for (u32 i = 0; i < rows_count; i++) {
 		if (!wanted(rows[i]))
 			continue;
-		if (!headed)
+		if (!report->options->top && shown == TOP_DEFAULT) {
+			left++;
+			continue;
+		}
+		if (!shown++)
 			print_head(out, report, columns, count);
-		headed = true;
 		print_row(out, report, columns, count, rows[i]);
 	}
-	if (headed)
+	if (left)
+		fprintf(out, "... and %u rows more (-N COUNT shows so many, -s orders them)\n", left);
+	if (shown)
 		putc('\n', out);
 	free(rows);
 }

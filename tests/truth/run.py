@@ -85,6 +85,18 @@ CASES = [
 ]
 
 
+def wakes(row):
+    """Wake-ups by kind of waker."""
+    kinds = collections.Counter()
+    for waker in row["wakers"]:
+        kinds[waker["kind"]] += waker["wakes"]
+    return kinds
+
+
+# Figures that are counts by name.
+COUNTERS = {"results": harness.flat_results, "wakers": wakes}
+
+
 def parse_truth(text, by_thread):
     """Rows, expected in-flight calls, expected losses, and how often the program was disturbed."""
     rows, in_flight, lost, disturbed = [], [], {}, None
@@ -113,10 +125,10 @@ def matching(row, document):
 
 def measure(rows, name):
     """The figure over all rows; None if a row does not know it; missing rows count nothing."""
-    if name == "results":
+    if name in COUNTERS:
         total = collections.Counter()
         for row in rows:
-            total.update(harness.flat_results(row))
+            total.update(COUNTERS[name](row))
         return dict(total)
     values = [row.get(name) for row in rows]
     return None if None in values else sum(values)
@@ -155,7 +167,7 @@ def judge_row(case, row, document, figures):
             yield from ((True, f"{who}: {e}") for e in judge_histogram(truth, rows))
             continue
         measured = measure(rows, name)
-        if name == "results":
+        if name in COUNTERS:
             truth = {k: v for k, v in truth.items() if v}
             good = truth == measured
             lo = hi = point = truth
@@ -230,7 +242,7 @@ def merge(figures):
     merged = {}
     for f in figures:
         old = merged.get((f.call, f.name))
-        if f.name == "results" or None in (f.truth, f.measured):
+        if f.name in COUNTERS or None in (f.truth, f.measured):
             merged.setdefault((f.call, f.name), f)
             continue
         error = f.measured - f.truth
@@ -275,7 +287,7 @@ def write_table(path, figures):
               "|---|---|---|---|---|--:|"]
     groups = collections.defaultdict(list)
     for f in figures:
-        if not is_timed(f) and f.name != "results":
+        if not is_timed(f) and f.name not in COUNTERS:
             groups[f.case, f.call].append(f)
     for (case, call), group in groups.items():
         error = sum(abs((f.measured or 0) - (f.truth or 0)) for f in group)

@@ -104,6 +104,7 @@ static struct bounds runnable_bounds(const struct one *o)
 int main(int argc, char **argv)
 {
 	struct bounds b, blocked = { 0 }, runnable = { 0 };
+	bool preempted = false;
 	struct one *all;
 	int i;
 
@@ -124,12 +125,16 @@ int main(int argc, char **argv)
 		bounds_add(&blocked, &b);
 		b = runnable_bounds(&all[i]);
 		bounds_add(&runnable, &b);
+		preempted |= all[i].span.preempted > 0;
 	}
 	truth_row("read");
 	truth_num("calls", (uint64_t)calls);
 	truth_num("bytes", (uint64_t)calls);
 	truth_point("blocked_ns", blocked.lo, blocked.hi, blocked.point);
-	truth_point("runnable_ns", runnable.lo, runnable.hi, runnable.point);
+	if (preempted)
+		truth_range("runnable_ns", runnable.lo, runnable.hi);
+	else
+		truth_point("runnable_ns", runnable.lo, runnable.hi, runnable.point);
 	truth_results("ok", calls, NULL);
 	truth_end();
 	truth_write();

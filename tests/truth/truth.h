@@ -10,6 +10,7 @@
  *	[LO,HI,POINT]	within, and POINT is the best single guess (the table's error is against it)
  *	null		iophase must say that it does not know
  * "results" is an object of counts by class or by errno; classes it does not name must be 0.
+ * "wakers" is one of wake-ups by kind of waker.
  * "hist_blocked" is [LO,HI] for every single call of the row, in ns.
  * The last line, {"disturbed":N}, counts the times the program saw the machine meddle with a call
  * whose time it tells (pre-empted inside it, for one); only such a run may be repeated.

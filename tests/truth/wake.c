@@ -347,6 +347,21 @@ static void run_one(struct one *o, int i)
 	o->blocked = blocked_bounds(&o->span, woke_lo, woke_hi);
 }
 
+/*
+ * Who ends the wait: the thread that gives, itself; over the loopback, the softirq that delivers;
+ * a timer's interrupt. NULL where room comes in pieces, so that there may be several.
+ */
+static const char *waker(const struct kind *k)
+{
+	if (!k->give)
+		return "hardirq";
+	if (k->give == give_room)
+		return NULL;
+	if (k->open == tcp_pair || k->open == udp_pair || k->open == open_listener)
+		return "softirq";
+	return "task";
+}
+
 static void say_one(const struct one *o, int tid, int calls, const struct bounds *b)
 {
 	const struct kind *k = o->kind;
@@ -359,6 +374,8 @@ static void say_one(const struct one *o, int tid, int calls, const struct bounds
 	if (k->bytes >= 0)
 		truth_num("bytes", (uint64_t)(k->bytes * calls));
 	truth_results(k->give || k->bytes > 0 ? "ok" : "zero", calls, NULL);
+	if (waker(k))
+		truth_put(",\"wakers\":{\"%s\":%d}", waker(k), calls);
 }
 
 static void say_all(const struct one *all, int calls)
