@@ -14,7 +14,7 @@ static int each_epoll(struct session *session,
 		      void (*visit)(struct session *session, const struct epoll_record *record))
 {
 	struct buffer *buffer = &session->buffer;
-	int err = session_iterate(session, session->skel->progs.iop_epolls, buffer);
+	int err = session_iterate(session->skel->links.iop_epolls, buffer);
 
 	if (err)
 		return err;

@@ -84,7 +84,7 @@ static int add_thread(struct session *session, struct reading *reading,
 static int read_threads(struct session *session, struct reading *reading)
 {
 	struct buffer *buffer = &session->buffer;
-	int err = session_iterate(session, session->skel->progs.iop_dump, buffer);
+	int err = session_iterate(session->skel->links.iop_dump, buffer);
 
 	for (size_t at = 0; !err && at + sizeof(struct thread_record) <= buffer->size;) {
 		const struct thread_record *record = (void *)(buffer->data + at);

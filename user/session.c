@@ -168,43 +168,9 @@ fail:
 	return NULL;
 }
 
-/* Programs in the order they are attached; the watch begins only when all are there. */
-static int attach(struct session *session)
+int session_iterate(struct bpf_link *iterator, struct buffer *out)
 {
-	struct bpf_program *program;
-
-	bpf_object__for_each_program(program, session->skel->obj) {
-		struct bpf_link *link;
-
-		if (!bpf_program__autoload(program))
-			continue;
-		link = bpf_program__attach(program);
-		if (!link)
-			return fail(EXIT_RUNTIME, "cannot attach %s: %s",
-				    bpf_program__name(program), strerror(errno));
-		session->links[session->nr_links++] = link;
-	}
-	return 0;
-}
-
-static struct bpf_link *link_of(struct session *session, struct bpf_program *program)
-{
-	u32 i = 0;
-	struct bpf_program *other;
-
-	bpf_object__for_each_program(other, session->skel->obj) {
-		if (!bpf_program__autoload(other))
-			continue;
-		if (other == program)
-			return session->links[i];
-		i++;
-	}
-	return NULL;
-}
-
-int session_iterate(struct session *session, struct bpf_program *program, struct buffer *out)
-{
-	int fd = bpf_iter_create(bpf_link__fd(link_of(session, program)));
+	int fd = bpf_iter_create(bpf_link__fd(iterator));
 	ssize_t n = 0;
 
 	out->size = 0;
@@ -244,7 +210,7 @@ static int adopt(struct session *session)
 
 	for (int i = 0; i < ADOPT_TRIES; i++) {
 		*refused = 0;
-		err = session_iterate(session, session->skel->progs.iop_adopt, &session->buffer);
+		err = session_iterate(session->skel->links.iop_adopt, &session->buffer);
 		if (err || !*refused)
 			return err;
 		usleep(1000);
@@ -261,8 +227,10 @@ int session_start(struct session *session)
 	session->skel->bss->own_epoll_fd = session->epoll_fd;
 	if (session->epoll_fd < 0)
 		return fail(EXIT_RUNTIME, "epoll_create1: %s", strerror(errno));
-	err = attach(session);
-	err = err ? : adopt(session);
+	if (iophase_bpf__attach(session->skel))
+		return fail(EXIT_RUNTIME, "cannot attach the BPF programs: %s", strerror(errno));
+	/* Only now does anything begin to be watched: every hook is there. */
+	err = adopt(session);
 	return err ? : epolls_count(session);
 }
 
@@ -313,8 +281,6 @@ void session_close(struct session *session)
 {
 	if (!session)
 		return;
-	for (u32 i = 0; i < session->nr_links; i++)
-		bpf_link__destroy(session->links[i]);
 	reader_close(session);
 	iophase_bpf__destroy(session->skel);
 	if (session->epoll_fd >= 0)

@@ -11,8 +11,6 @@
 
 #include "iophase.skel.h"
 
-#define LINKS_MAX 32
-
 struct buffer {
 	char *data;
 	size_t size, room;
@@ -22,8 +20,6 @@ struct session {
 	const struct options *options;
 	struct kernel kernel;
 	struct iophase_bpf *skel;
-	struct bpf_link *links[LINKS_MAX];
-	u32 nr_links;
 	int epoll_fd;
 	struct hist *hists;	/* the kernel's own, mapped; NULL until first read */
 	struct reading retired;	/* rows of processes that ended, taken out of the kernel */
@@ -32,8 +28,8 @@ struct session {
 	bool asked_bound;
 };
 
-/* All that iterator @program writes, in @out; 0, or an exit code after a message. */
-int session_iterate(struct session *session, struct bpf_program *program, struct buffer *out);
+/* All that the program of @iterator writes, in @out; 0, or an exit code after a message. */
+int session_iterate(struct bpf_link *iterator, struct buffer *out);
 
 /* Counts the interest lists of the epoll instances there are; 0 or an exit code. */
 int epolls_count(struct session *session);
