@@ -93,6 +93,15 @@ def wakes(row):
     return kinds
 
 
+def woken_as(truth, measured):
+    """
+    By the right kind, and each call once; a thread can find the lock of its pipe or socket still
+    held by its waker, sleep once more, and be woken by the unlocking.
+    """
+    return truth.keys() == measured.keys() and all(
+        truth[k] <= measured[k] <= 2 * truth[k] for k in truth)
+
+
 # Figures that are counts by name.
 COUNTERS = {"results": harness.flat_results, "wakers": wakes}
 
@@ -169,7 +178,7 @@ def judge_row(case, row, document, figures):
         measured = measure(rows, name)
         if name in COUNTERS:
             truth = {k: v for k, v in truth.items() if v}
-            good = truth == measured
+            good = truth == measured or (name == "wakers" and woken_as(truth, measured))
             lo = hi = point = truth
         else:
             (lo, hi, point), good = judge_number(truth, measured)
