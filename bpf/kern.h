@@ -104,7 +104,13 @@ struct css_set {
 
 struct bpf_local_storage;
 
-struct rq {};
+struct rq {
+	u64 clock;
+};
+
+struct sched_info {
+	u64 last_queued;
+};
 
 struct cfs_rq {
 	struct rq *rq;
@@ -128,6 +134,7 @@ struct task_struct {
 	const struct cred *cred;
 	struct css_set *cgroups;
 	struct sched_entity se;
+	struct sched_info sched_info;
 	struct bpf_local_storage *bpf_storage;
 };
 

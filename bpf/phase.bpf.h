@@ -5,12 +5,38 @@
 
 #include "sets.bpf.h"
 
-static __always_inline void switch_in(struct thread *th, u64 now)
+/* Beyond this a sleeper was not on its way off the CPU any more when it was woken. */
+#define WAKING_SLACK_NS	100000
+
+/*
+ * When @task, a sleeper whose wake-up was not seen, was woken. Most often that was before it
+ * had left the CPU, and all the time since is runnable. But some kernels keep what happens while
+ * some of their tasks run to themselves: then it was when the scheduler last queued it.
+ */
+static __always_inline u64 waking_guess(struct task_struct *task, struct thread *th, u64 now)
 {
-	/* A sleeper whose wake-up was not seen after it left was woken before it had left. */
+	u64 queued, waited;
+
+	if (!task || !bpf_core_field_exists(task->sched_info.last_queued) ||
+	    !bpf_core_field_exists(struct cfs_rq, rq))
+		return th->out_ns;
+	/* Both in the clock of the run queue, which is not the one of the phases. */
+	queued = task->sched_info.last_queued;
+	waited = task->se.cfs_rq->rq->clock - queued;
+	if (!queued || waited + WAKING_SLACK_NS >= now - th->out_ns)
+		return th->out_ns;
+	loss(LOSS_waking_missed);
+	return now - waited;
+}
+
+/* @task: the one that comes back, NULL if it came back before, unseen. */
+static __always_inline void switch_in(struct task_struct *task, struct thread *th, u64 now)
+{
 	u64 woken = th->phase == PHASE_WOKEN ? th->wake_ns : th->out_ns;
 	bool slept = th->phase != PHASE_PREEMPTED && th->slept_i;
 
+	if (th->phase == PHASE_BLOCKED)
+		woken = waking_guess(task, th, now);
 	th->blocked_ns += woken - th->out_ns;
 	th->runnable_ns += now - woken;
 	if (th->slept_d)
@@ -32,7 +58,7 @@ static __always_inline void switch_check(struct thread *th, u64 now)
 	if (th->phase == PHASE_ON_CPU)
 		return;
 	loss(LOSS_switch_missed);
-	switch_in(th, now);
+	switch_in(NULL, th, now);
 }
 
 /* @state: that in which it sleeps, 0 if it was pre-empted or gave way. */

@@ -72,7 +72,7 @@ int iop_switch(unsigned long long *ctx)
 	if (out)
 		switch_out(out, now, preempt ? 0 : switch_state(ctx, prev));
 	if (in)
-		switch_in(in, now);
+		switch_in(next, in, now);
 	return 0;
 }
 
@@ -86,6 +86,7 @@ int BPF_PROG(iop_waking, struct task_struct *task)
 		return 0;
 	th->wake_ns = bpf_ktime_get_ns();
 	th->phase = PHASE_WOKEN;
-	waker_note(task, th);
+	if (!th->began_before)
+		waker_note(task, th);
 	return 0;
 }

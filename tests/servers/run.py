@@ -65,7 +65,7 @@ def sound(case, report, inside):
     lost = {name: count for name, count in report.document["lost"].items() if count}
     # Not iophase's doing: this can happen where a kernel does not show the switches of some of
     # its tasks to any tracer (bpftrace misses as many). Counted, and to stay rare.
-    hidden = lost.pop("switch_missed", 0)
+    hidden = lost.pop("switch_missed", 0) + lost.pop("waking_missed", 0)
     if hidden:
         case.between("switches the kernel hid", hidden, 0,
                      sum(row["calls"] for row in rows) // 100 + 10)
