@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* CSV (RFC 4180): a line for each row, the figures in the order of figures.def. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,12 +27,27 @@ static void print_name(FILE *out, const char *name)
 		if (*c == '"')
 			putc('"', out);
 		/* Controls are valid UTF-8, but no part of a line. */
-		if ((unsigned char)*c < ' ')
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			fprintf(out, "\\x%02x", *c);
 		else
 			putc(*c, out);
 	}
 	putc('"', out);
+}
+
+/* An unknown figure is an empty field, never 0. */
+static void print_figure(FILE *out, const struct row *row, size_t offset, u64 value)
+{
+	bool unknown = false;
+
+	if (offset == offsetof(struct totals, copy_ns))
+		unknown = calls[row->key.call].class == CLASS_OUTPUT;
+	if (offset == offsetof(struct totals, asked))
+		unknown = row->sum.asked_unknown && !value;
+	if (unknown)
+		putc(',', out);
+	else
+		fprintf(out, ",%llu", (unsigned long long)value);
 }
 
 static void print_row(FILE *out, const struct report *report, const struct row *row)
@@ -51,7 +67,7 @@ static void print_row(FILE *out, const struct report *report, const struct row *
 	fprintf(out, ",%s,%s,%llu", row->key.call ? call->name : "",
 		row->key.call ? class_name(call->class) : "",
 		(unsigned long long)row_kernel_ns(row));
-#define FIGURE(name) fprintf(out, ",%llu", (unsigned long long)row->sum.name);
+#define FIGURE(name) print_figure(out, row, offsetof(struct totals, name), row->sum.name);
 #include "../bpf/figures.def"
 #undef FIGURE
 	fputs("\r\n", out);

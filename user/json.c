@@ -205,7 +205,12 @@ static void set_copy(json_t *object, json_t *tiers, const struct row *row)
 {
 	u8 class = calls[row->key.call].class;
 
-	if (call_copies(row->key.call) || !row->key.call) {
+	if (!row->key.call) {
+		/* A sum over all calls lacks what output calls copied. */
+		set_u64(object, "copy_ns", row->sum.copy_ns);
+		set_tier(tiers, "copy", row->sum.copy_bound_ns ? "bound" : "lower_bound");
+		set_tier(tiers, "kernel", row->sum.copy_bound_ns ? "bound" : "upper_bound");
+	} else if (call_copies(row->key.call)) {
 		set_u64(object, "copy_ns", row->sum.copy_ns);
 		set_tier(tiers, "copy", row->sum.copy_bound_ns ? "upper_bound" : "exact");
 		set_tier(tiers, "kernel", row->sum.copy_bound_ns ? "lower_bound" : "exact");

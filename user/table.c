@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The table for people: where the time went, then what the wait calls scanned. At most 80
- * columns; an unknown figure is "-", a bound is marked "<" (at most) or ">" (at least).
+ * columns; an unknown figure is "-", a bound is marked "<" (at most) or ">" (at least), and
+ * "~" where a sum has parts of both kinds.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -101,6 +102,8 @@ static struct text column_kernel(const struct row *row)
 {
 	struct text text = text_ns(row_kernel_ns(row));
 
+	if (!row->key.call)
+		return marked(row->sum.copy_bound_ns ? '~' : '<', text);
 	if (row->sum.copy_bound_ns)
 		return marked('>', text);
 	/* What a write copies is not told from the rest. */
@@ -109,7 +112,9 @@ static struct text column_kernel(const struct row *row)
 
 static struct text column_copy(const struct row *row)
 {
-	if (row->key.call && !call_copies(row->key.call))
+	if (!row->key.call)
+		return marked(row->sum.copy_bound_ns ? '~' : '>', text_ns(row->sum.copy_ns));
+	if (!call_copies(row->key.call))
 		return dash();
 	return row->sum.copy_bound_ns ? marked('<', text_ns(row->sum.copy_ns)) :
 	       text_ns(row->sum.copy_ns);
@@ -120,8 +125,8 @@ static const struct column time_columns[] = {
 	{ "PID", 7, column_pid, BY_PROCESS },
 	{ "TID", 7, column_tid, BY_THREAD },
 	{ "CALL", -12, column_call, BY_CALL },
-	{ "CALLS", 6, column_calls, 0 },
-	{ "WALL", 7, column_wall, 0 },
+	{ "CALLS", 5, column_calls, 0 },
+	{ "WALL", 6, column_wall, 0 },
 	{ "BLOCKED", 7, column_blocked, 0 },
 	{ "RUNNABLE", 8, column_runnable, 0 },
 	{ "KERNEL", 7, column_kernel, 0 },
@@ -142,9 +147,17 @@ static struct text per_call(const struct row *row, u64 figure)
 
 static struct text column_asked(const struct row *row)
 {
-	if (row->sum.asked_unknown)
-		return row->sum.asked ? marked('>', per_call(row, row->sum.asked)) : dash();
-	return per_call(row, row->sum.asked);
+	struct text text = per_call(row, row->sum.asked);
+	size_t unit = strlen(text.buf) - 1, to = unit - 1;
+
+	if (!row->sum.asked_unknown)
+		return text;
+	if (!row->sum.asked)
+		return dash();
+	/* With the mark there is room for two digits only: ">15k" for 15.2k. */
+	if (unit > 3)
+		memmove(text.buf + to - (text.buf[to - 1] == '.'), text.buf + unit, 2);
+	return marked('>', text);
 }
 
 static struct text column_scanned(const struct row *row)
@@ -191,13 +204,13 @@ static const struct column scan_columns[] = {
 	{ "PID", 7, column_pid, BY_PROCESS },
 	{ "TID", 7, column_tid, BY_THREAD },
 	{ "CALL", -12, column_call, BY_CALL },
-	{ "ASKED", 6, column_asked, 0 },
+	{ "ASKED", 5, column_asked, 0 },
 	{ "SCANNED", 7, column_scanned, 0 },
-	{ "READY", 6, column_ready, 0 },
-	{ "SCAN/RDY", 8, column_ratio, 0 },
+	{ "READY", 5, column_ready, 0 },
+	{ "RATIO", 5, column_ratio, 0 },
 	{ "PASSES", 6, column_passes, 0 },
 	{ "TIMEOUT", 7, column_empty, 0 },
-	{ "SETS", 6, column_sets, 0 },
+	{ "SETS", 5, column_sets, 0 },
 };
 
 static struct text column_bytes(const struct row *row)
@@ -251,10 +264,10 @@ static const struct column result_columns[] = {
 	{ "PID", 7, column_pid, BY_PROCESS },
 	{ "TID", 7, column_tid, BY_THREAD },
 	{ "CALL", -12, column_call, BY_CALL },
-	{ "BYTES", 6, column_bytes, 0 },
-	{ "ZERO", 6, column_zero, 0 },
+	{ "BYTES", 5, column_bytes, 0 },
+	{ "ZERO", 5, column_zero, 0 },
 	{ "EAGAIN", 6, column_eagain, 0 },
-	{ "EINTR", 6, column_eintr, 0 },
+	{ "EINTR", 5, column_eintr, 0 },
 	{ "ERRORS", 6, column_errors, 0 },
 	{ "P50", 6, column_p50, 0 },
 	{ "P99", 6, column_p99, 0 },
@@ -396,8 +409,8 @@ static void print_cost(FILE *out, const struct report *report)
 
 	if (share >= 0)
 		snprintf(bpf, sizeof(bpf), "%.2f%%", share * 100);
-	fprintf(out, "cost: hooks %s of one CPU (sampled), iophase %.2f%% after %s to set up; "
-		"memory %sB, kernel %sB\n", bpf, own * 100, text_ns(cost->setup_ns).buf,
+	fprintf(out, "cost: hooks %s CPU, iophase %.2f%%, set-up %s; memory %sB, BPF %sB\n",
+		bpf, own * 100, text_ns(cost->setup_ns).buf,
 		text_bytes(cost->max_rss_bytes).buf, text_bytes(cost->bpf_memory_bytes).buf);
 }
 

@@ -29,6 +29,7 @@ struct text text_ns(double ns)
 {
 	static const struct unit units[] = {
 		{ 1, "ns" }, { 1e3, "us" }, { 1e6, "ms" }, { 1e9, "s" },
+		{ 3600e9, "h" }, { 86400e9, "d" },
 	};
 
 	return scaled(ns, units, ARRAY_SIZE(units));

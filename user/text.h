@@ -11,7 +11,7 @@ struct text {
 	char buf[80];
 };
 
-/* A time with the unit that keeps three digits: "940ns", "1.24ms", "61.2s". */
+/* A time, in at most 6 characters up to 270 years: "940ns", "1.24ms", "61.2s", "2.50h". */
 struct text text_ns(double ns);
 
 /* A count in at most 6 characters: "9999", "12.3k", "4.56M". */

@@ -84,9 +84,12 @@ class Started:
         return self
 
     def __exit__(self, *_):
+        self._kill()
+        self.process.communicate()
+
+    def _kill(self):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        self.process.communicate()
 
     def await_word(self, word):
         """Until stderr says `word`."""
@@ -113,11 +116,16 @@ class Started:
         return self
 
     def result(self):
-        """Waits for its end; to be called once."""
-        try:
-            out, err = self.process.communicate(timeout=TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            raise Failure(f"not over after {TIMEOUT_S} s: {' '.join(self.argv)}") from None
+        """Waits for its end, not for that of its children; to be called once."""
+        limit = time.monotonic() + TIMEOUT_S
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                out, err = self.process.communicate(timeout=0.1)
+                break
+            if self.process.poll() is not None or time.monotonic() > limit:
+                self._kill()
+            if time.monotonic() > limit:
+                raise Failure(f"not over after {TIMEOUT_S} s: {' '.join(self.argv)}")
         return Result(self.argv, self.process.returncode, out or b"",
                       (self.err + err).decode(errors="replace"))
 

@@ -37,7 +37,7 @@ def scanning(report):
     calls, asked, scanned, ready, passes = (
         report.sum(call, figure) for figure in ("calls", "asked", "scanned", "ready", "passes"))
     text = (f"{call}: ASKED about {per(asked, calls):.0f} descriptors, it looked at"
-            f" {per(scanned, ready):.1f} for each one that was READY (SCAN/RDY)")
+            f" {per(scanned, ready):.1f} for each one that was READY (RATIO)")
     if call.startswith("epoll"):
         return (f"{text}. epoll looks at those that were signalled and, level-triggered, once more"
                 f" at those it reported the last time; the rest of the set costs nothing.")

@@ -1,0 +1,266 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is watched, for how long, and what of it is shown."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import cli
+from cli import Failure, Skip, iophase
+
+UID = 64321		# of nobody else
+
+
+def report(*options):
+    return json.loads(iophase("-q", "-j", *options).ends(0, out=b"{").out)
+
+
+def only(document, key, wanted):
+    found = {row[key] for row in document["rows"]}
+    if found != set(wanted):
+        raise Failure(f"{key}: {found}, not {set(wanted)}")
+
+
+def calls_only(selection, wanted):
+    with cli.target() as target:
+        only(report("-d", 0.5, "-p", target.pid, "-e", selection), "call", wanted)
+
+
+def calls_twice():
+    """-e twice is the union."""
+    with cli.target() as target:
+        only(report("-d", 0.5, "-p", target.pid, "-e", "read", "-e", "poll"), "call",
+             ["read", "poll"])
+
+
+def command_calls_only():
+    with cli.scratch() as directory:
+        out = directory / "out"
+        iophase("-q", "-j", "-o", out, "-e", "wait", "--", *cli.TARGET, "--rounds", 2).ends(
+            0, "ready")
+        only(json.loads(out.read_text()), "class", ["wait"])
+
+
+def long_only():
+    """Only calls of at least that time: so their average is at least that, too."""
+    with cli.waiting_target("--rounds", 2, "--ms", 100) as target:
+        with cli.watching("-j", "-p", target.pid, "-m", 60000) as watch:
+            target.go()
+            document = json.loads(watch.result().ends(0, out=b"{").out)
+    polls = [row for row in document["rows"] if row["call"] == "poll"]
+    if not polls or polls[0]["results"]["zero"] != 2:
+        raise Failure(f"not the 2 polls of 100 ms: {polls}")
+    for row in document["rows"]:
+        if row["wall_ns"] < row["calls"] * 60_000_000:
+            raise Failure(f"shorter calls counted: {row}")
+
+
+def failed_only():
+    with cli.waiting_target("--rounds", 4, "--ms", 1) as target:
+        with cli.watching("-j", "-p", target.pid, "-x", "-e", "read,wait") as watch:
+            target.go()
+            document = json.loads(watch.result().ends(0, out=b"{").out)
+    only(document, "call", ["read"])
+    results = document["rows"][0]["results"]
+    if results["eagain"] != 4 or results["errors"].get("9") != 4 or results["ok"]:
+        raise Failure(f"not 4 EAGAIN and 4 EBADF: {results}")
+
+
+def by_user():
+    with cli.as_user(UID) as (directory, words):
+        argv = [*words, cli.PYTHON, "-B", directory / "target.py"]
+        with cli.Started(*argv) as target, cli.target():
+            target.await_word(b"ready")
+            only(report("-d", 0.5, "-u", UID), "tgid", [target.pid])
+
+
+def by_name():
+    name = f"iop-{os.getpid()}"
+    with cli.target("--comm", name, "--threads", 1) as target, cli.target():
+        only(report("-d", 0.5, "-n", name), "tgid", [target.pid])
+
+
+def by_long_name():
+    """The kernel keeps 15 bytes of it, so one longer means the same."""
+    name = "a-name-longer-than-15-bytes"
+    with cli.target("--comm", name) as target, cli.target():
+        only(report("-d", 0.5, "-n", name, "-p", target.pid), "comm", [name[:15]])
+
+
+def by_thread():
+    with cli.target("--threads", 2) as target:
+        cli.await_that(lambda: target.err.endswith(b"\n"), "the threads' ids")
+        tid = int(target.err.split()[-1])
+        only(report("-d", 0.5, "-t", tid, "--by", "thread,call"), "tid", [tid])
+
+
+def all_must_hold():
+    with cli.target() as target:
+        document = report("-d", 0.3, "-p", target.pid, "-u", UID)
+    if document["rows"] or document["in_flight"]:
+        raise Failure("a filter that does not hold let something pass")
+
+
+def several_processes():
+    with cli.target() as one, cli.target() as two, cli.target() as three, cli.target():
+        pids = [one.pid, two.pid, three.pid]
+        document = report("-d", 0.5, "-p", f"{pids[0]},{pids[1]}", "-p", pids[2])
+    only(document, "tgid", pids)
+
+
+def cgroup_mount():
+    for line in pathlib.Path("/proc/self/mounts").read_text().splitlines():
+        _, path, kind, options, *_ = line.split()
+        if kind == "cgroup2" and "rw" in options.split(","):
+            return pathlib.Path(path)
+    raise Skip("no cgroup of version 2 is mounted for writing")
+
+
+def by_cgroup():
+    """The cgroup and those below it, for who is in it and who comes later."""
+    outer = cgroup_mount() / f"iophase-test-{os.getpid()}"
+    inner = outer / "inner"
+    outer.mkdir()
+    try:
+        inner.mkdir()
+        with cli.target() as one, cli.target() as two, cli.target():
+            (outer / "cgroup.procs").write_text(str(one.pid))
+            (inner / "cgroup.procs").write_text(str(two.pid))
+            only(report("-d", 0.5, "-c", outer), "tgid", [one.pid, two.pid])
+            only(report("-d", 0.5, "-c", inner), "tgid", [two.pid])
+            only(report("-d", 0.5, "-c", f"{inner}/../inner/"), "tgid", [two.pid])
+    finally:
+        for path in (inner, outer):
+            cli.await_that(lambda path=path: removed(path), f"{path.name} empty")
+
+
+def removed(path):
+    try:
+        path.rmdir()
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return False
+    return True
+
+
+def follow(options, wanted):
+    with cli.scratch() as directory:
+        out = directory / "out"
+        script = 'echo >/dev/null; "$0" "$@"; exit 0'
+        iophase("-q", "-j", "-o", out, *options, "--", "sh", "-c", script, *cli.TARGET,
+                "--rounds", 1).ends(0, "ready")
+        found = {row["comm"] for row in json.loads(out.read_text())["rows"]}
+    if any(name.startswith("python") for name in found) != wanted:
+        raise Failure(f"comms {found}")
+
+
+def sorted_by(key, field):
+    with cli.target() as target:
+        document = report("-d", 0.5, "-p", target.pid, "-s", key)
+    values = [row.get(field) or 0 for row in document["rows"]]
+    if len(values) < 4 or values != sorted(values, reverse=True):
+        raise Failure(f"{field}: {values}")
+
+
+def sorted_by_name():
+    pid = os.getpid()
+    names = [f"iop-{letter}-{pid}" for letter in "cab"]
+    with cli.target("--comm", names[0]) as one, cli.target("--comm", names[1]) as two, \
+         cli.target("--comm", names[2]) as three:
+        pids = ",".join(str(target.pid) for target in (one, two, three))
+        document = report("-d", 0.5, "-p", pids, "-s", "name", "--by", "process")
+    found = [row["comm"] for row in document["rows"]]
+    if found != sorted(names):
+        raise Failure(f"{found}, not {sorted(names)}")
+
+
+def top():
+    with cli.target() as target:
+        document = report("-d", 0.5, "-p", target.pid, "-N", 2)
+    if len(document["rows"]) != 2:
+        raise Failure(f"{len(document['rows'])} rows, not 2")
+
+
+def reports(options, count):
+    """As many reports as asked for, none of them empty of time, and nothing counted twice."""
+    with cli.target("--ms", 1) as target:
+        out = iophase("-q", "-p", target.pid, "--format", "ndjson", *options).ends(0, out=b"{").out
+    documents = [json.loads(line) for line in out.splitlines()]
+    if len(documents) != count:
+        raise Failure(f"{len(documents)} reports, not {count}")
+    for document in documents:
+        if document["duration_ns"] < 1_000_000:
+            raise Failure(f"a report of {document['duration_ns']} ns")
+
+
+def intervals_add_up():
+    with cli.waiting_target("--rounds", 50, "--ms", 20) as target:
+        with cli.watching("-j", "-p", target.pid, 0.1) as watch:
+            target.go()
+            lines = watch.result().ends(0, out=b"{").out.splitlines()
+    calls = [row["calls"] for line in lines for row in json.loads(line)["rows"]
+             if row["call"] == "epoll_wait"]
+    if sum(calls) != 50:
+        raise Failure(f"epoll_wait {calls}: {sum(calls)}, not 50")
+    return [f"{len(lines)} reports"]
+
+
+def duration():
+    with cli.target() as target:
+        document = report("-p", target.pid, "-d", 1)
+    if document["duration_ns"] < 1_000_000_000:
+        raise Failure(f"{document['duration_ns']} ns")
+
+
+def named_later():
+    """An exec that brings the name brings the watch."""
+    name = f"iop-{os.getpid()}"
+    with cli.scratch() as directory:
+        program = directory / name
+        program.write_text("#!/bin/sh\nexec 3</dev/null\nread line <&3\nread line <&3\n")
+        program.chmod(0o755)
+        with cli.watching("-j", "-n", name) as watch:
+            subprocess.run([program], check=False, timeout=cli.TIMEOUT_S)
+            document = json.loads(watch.stop().ends(0, out=b"{").out)
+    only(document, "comm", [name])
+
+
+TESTS = [
+    ("-e, a call", lambda: calls_only("read", ["read"])),
+    ("-e, two calls", lambda: calls_only("read,sendto", ["read", "sendto"])),
+    ("-e, a class and a call",
+     lambda: calls_only("input,output", ["read", "sendto"])),
+    ("-e twice", calls_twice),
+    ("-e wait: wait calls only", command_calls_only),
+    ("-m", long_only),
+    ("-x", failed_only),
+    ("-p, several", several_processes),
+    ("-t", by_thread),
+    ("-u", by_user),
+    ("-n", by_name),
+    ("-n, longer than a name can be", by_long_name),
+    ("-n, a program started later", named_later),
+    ("-c", by_cgroup),
+    ("filters must all hold", all_must_hold),
+    ("children followed", lambda: follow([], True)),
+    ("--no-follow", lambda: follow(["--no-follow"], False)),
+    *((f"-s {key}", lambda key=key, field=field: sorted_by(key, field)) for key, field in (
+        ("wall", "wall_ns"), ("blocked", "blocked_ns"), ("runnable", "runnable_ns"),
+        ("kernel", "kernel_ns"), ("copy", "copy_ns"), ("calls", "calls"),
+        ("scanned", "scanned"), ("bytes", "bytes"))),
+    ("-s name", sorted_by_name),
+    ("-N", top),
+    ("-d 1", duration),
+    ("interval and count", lambda: reports(["0.2", "3"], 3)),
+    ("interval and duration", lambda: reports(["-d", "0.6", "0.2"], 3)),
+    ("interval, count, longer duration", lambda: reports(["-d", "2", "0.2", "2"], 2)),
+    ("interval, part of one at the end", lambda: reports(["-d", "2.5", "1"], 3)),
+    ("intervals add up", intervals_add_up),
+]
+
+if __name__ == "__main__":
+    sys.exit(cli.run_all(TESTS))

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# make unit-build     the unit tests, which tests/run.sh runs
+
+UNIT := $(OUT)/tests/unit
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(UNIT)/%.test,$(wildcard tests/unit/*.c))
+UNIT_LIBS = $(shell $(PKG_CONFIG) --libs cmocka)
+
+.PHONY: unit-build
+unit-build: $(UNIT_TESTS)
+
+# Each is linked with the files it tests, and with those that they call.
+$(UNIT)/text.test: $(OBJ)/text.o
+$(UNIT)/calls.test: $(OBJ)/calls.o
+$(UNIT)/rows.test: $(OBJ)/rows.o $(OBJ)/fail.o
+$(UNIT)/options.test: $(addprefix $(OBJ)/,options.o calls.o rows.o fail.o)
+
+$(UNIT)/%.test: tests/unit/%.c | $(UNIT)
+	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) \
+		$(LDFLAGS) $(UNIT_LIBS) -lm
+
+# The hooks' own function, for user space: it needs nothing but types.
+$(UNIT)/hist.test: $(UNIT)/hist_bucket.h
+$(UNIT)/hist.test: CPPFLAGS += -I$(UNIT)
+$(UNIT)/hist_bucket.h: bpf/totals.bpf.h | $(UNIT)
+	$(Q)sed -n -e '/^static __always_inline u32 log2_floor(/,/^}/p' \
+		-e '/^__noinline u32 hist_bucket(/,/^}/p' $< >$@
+
+$(UNIT):
+	$(Q)mkdir -p $@
+
+-include $(wildcard $(UNIT)/*.d)
