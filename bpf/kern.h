@@ -98,6 +98,14 @@ struct cgroup {
 	struct cgroup *ancestors[];
 };
 
+struct rlimit {
+	unsigned long rlim_cur;
+};
+
+struct signal_struct {
+	struct rlimit rlim[16];
+};
+
 struct css_set {
 	struct cgroup *dfl_cgrp;
 };
@@ -135,6 +143,8 @@ struct task_struct {
 	struct css_set *cgroups;
 	struct sched_entity se;
 	struct sched_info sched_info;
+	struct signal_struct *signal;
+	int exit_state;
 	struct bpf_local_storage *bpf_storage;
 };
 
@@ -206,6 +216,8 @@ struct file___ref {
 #pragma clang attribute pop
 
 #define PF_KTHREAD		0x00200000
+#define PF_EXITING		0x00000004
+#define RLIMIT_NOFILE		7
 #define TS_COMPAT		0x0002
 #define TASK_INTERRUPTIBLE	0x0001
 #define TASK_UNINTERRUPTIBLE	0x0002

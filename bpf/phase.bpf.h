@@ -55,7 +55,8 @@ static __always_inline void switch_in(struct task_struct *task, struct thread *t
  */
 static __always_inline void switch_check(struct thread *th, u64 now)
 {
-	if (th->phase == PHASE_ON_CPU)
+	/* While the last figures are read no switch is looked at, so none is missed. */
+	if (th->phase == PHASE_ON_CPU || stopped)
 		return;
 	loss(LOSS_switch_missed);
 	switch_in(NULL, th, now);

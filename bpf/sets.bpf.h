@@ -9,7 +9,8 @@
 #include "state.bpf.h"
 
 /* A walk of a ready list, or of an interest list, at most; beyond, it is cut and counted. */
-#define READY_MAX	(1 << 14)
+#define READY_SHORT	64	/* walked whatever the call asks for */
+#define READY_MAX	(1 << 16)
 #define READY_MAX_IRQ	1024	/* with interrupts off, at a switch-in */
 #define INTEREST_MAX	(1 << 20)
 
@@ -265,8 +266,6 @@ __noinline u32 ready_walk(u64 head, u32 max, u64 until)
 	if (!walk.at)
 		return 0;
 	n = bpf_loop(max, list_step, &walk, 0);
-	if (n >= max)
-		loss(LOSS_scans_cut);
 	return n;
 }
 
@@ -285,6 +284,17 @@ static __always_inline u64 ready_last(u64 ep)
 	return read_word(ready_list(ep) + sizeof(void *));
 }
 
+/*
+ * How far to walk for a call that reports @maxevents at most: the kernel stops there too, so a
+ * walk costs about what the call does.
+ */
+static __always_inline u32 ready_limit(u32 maxevents)
+{
+	if (maxevents < READY_SHORT)
+		return READY_SHORT;
+	return maxevents < READY_MAX ? maxevents + 1 : READY_MAX;
+}
+
 /* The thread is about to scan the ready list: at entry, and when it comes back from a sleep. */
 static __always_inline void ready_scan(struct thread *th, u32 max)
 {
@@ -292,7 +302,10 @@ static __always_inline void ready_scan(struct thread *th, u32 max)
 
 	if (!n)
 		return;
-	th->scanned += n;
+	if (n < max)
+		th->scanned += n;
+	else
+		th->walk_cut = true;
 	th->walks++;
 	th->ep_last = ready_last(th->ep);
 }

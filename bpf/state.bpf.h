@@ -65,6 +65,7 @@ struct thread {
 	bool slept_d;		/* the sleep under way is uninterruptible */
 	bool slept_i;		/* it is interruptible */
 	bool asked_unknown;
+	bool walk_cut;		/* the ready list was longer than the call can report */
 	bool synced;		/* an entry was seen, so a lone exit is a loss */
 	bool held;		/* returned to be restarted: it may go on, or be over since held_ns */
 

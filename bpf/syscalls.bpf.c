@@ -23,6 +23,7 @@ static __always_inline void clear_call(struct thread *th)
 	th->entries = 1;
 	th->began_before = false;
 	th->asked_unknown = false;
+	th->walk_cut = false;
 	th->phase = PHASE_ON_CPU;
 }
 
@@ -33,6 +34,15 @@ static __always_inline void set_asked(struct thread *th, u64 asked)
 		th->asked_unknown = true;
 	else
 		th->asked = asked;
+}
+
+static __always_inline void enter_poll(struct task_struct *task, struct thread *th)
+{
+	u32 n = th->args[1];
+
+	/* More than a process may have open is refused before it is looked at, and here too. */
+	if (n <= task->signal->rlim[RLIMIT_NOFILE].rlim_cur)
+		set_asked(th, poll_asked(th->args[0], n));
 }
 
 static __always_inline void enter_select(struct task_struct *task, struct thread *th)
@@ -59,7 +69,7 @@ static __always_inline void enter_epoll(struct task_struct *task, struct thread 
 		th->asked = size;
 	else
 		th->asked_unknown = true;
-	ready_scan(th, READY_MAX);
+	ready_scan(th, ready_limit(th->args[2]));
 }
 
 /* What is to be remembered of the sum of an iovec array, for MSG_TRUNC. */
@@ -185,6 +195,8 @@ static __always_inline void count_epoll(struct thread *th, struct totals *sum, s
 
 	if (ret == -EFAULT)
 		scanned = 1;		/* that which could not be reported, at least */
+	else if (ret > 0 && th->walk_cut)
+		scanned += ret;		/* and those that were not ready between them */
 	else if (ret > 0 && (u32)ret >= (u32)th->args[2])
 		scanned -= ready_unvisited(th);
 	if (ret > 0 && scanned < (u64)ret)
@@ -399,7 +411,7 @@ static __always_inline void call_begin(struct task_struct *task, struct thread *
 	th->call = CALL_NONE;
 	clear_call(th);
 	if (args == ARGS_POLL)
-		set_asked(th, poll_asked(th->args[0], th->args[1]));
+		enter_poll(task, th);
 	else if (args == ARGS_SELECT)
 		enter_select(task, th);
 	else if (args == ARGS_EPOLL)

@@ -144,7 +144,8 @@ static __always_inline void join_call(struct task_struct *task, struct thread *t
 	u32 state = task->__state;
 	u64 nr = regs->orig_ax;
 
-	if (!state || task->on_cpu || nr >= NR_SYSCALLS || th->call)
+	if (!state || task->on_cpu || nr >= NR_SYSCALLS || th->call ||
+	    task->thread_info.status & TS_COMPAT)
 		return;
 	if (ROUTE_CALL(routes[nr]) >= NR_CALLS || ROUTE_ARGS(routes[nr]) == ARGS_RESTART)
 		return;
@@ -162,7 +163,8 @@ int iop_adopt(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 	struct thread *th;
 
-	if (!task || !filter_passes(task) || thread_of(task))
+	if (!task || task->exit_state || task->flags & PF_EXITING || !filter_passes(task) ||
+	    thread_of(task))
 		return 0;
 	th = watch_begin(task);
 	if (th)
