@@ -62,9 +62,10 @@ int iop_switch(unsigned long long *ctx)
 		return 0;
 	out = prev->pid ? thread_of(prev) : NULL;
 	in = next->pid ? thread_of(next) : NULL;
-	if (out && !out->call)
+	/* While a call is held the thread is in a handler, or stopped: that time is none of it. */
+	if (out && (!out->call || out->held))
 		out = NULL;
-	if (in && (!in->call || in->phase == PHASE_ON_CPU))
+	if (in && (!in->call || in->held || in->phase == PHASE_ON_CPU))
 		in = NULL;
 	if (!out && !in)
 		return 0;
@@ -82,7 +83,7 @@ int BPF_PROG(iop_waking, struct task_struct *task)
 	struct thread *th = thread_of(task);
 
 	/* Woken before it left the CPU: nothing of its time is blocked (switch_in). */
-	if (!th || !th->call || th->phase != PHASE_BLOCKED || stopped)
+	if (!th || !th->call || th->held || th->phase != PHASE_BLOCKED || stopped)
 		return 0;
 	th->wake_ns = bpf_ktime_get_ns();
 	th->phase = PHASE_WOKEN;

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
@@ -144,7 +145,7 @@ def watching(*options, **how):
 
 
 def target(*words, **how):
-    """tests/cli/target.py, when it has begun; ends by itself only if it was told how many rounds."""
+    """target.py, when it has begun; it ends by itself only if told how many rounds."""
     started = Started(*TARGET, *words, **how)
     try:
         return started.await_word(b"ready")
@@ -175,6 +176,16 @@ def as_user(uid, capabilities=()):
                           f"--inh-caps=-all{names}", f"--ambient-caps=-all{names}"]
 
 
+def judged(test):
+    """A broken test is a failed test, and the others still run."""
+    try:
+        return test() or ()
+    except (Failure, Skip):
+        raise
+    except Exception:
+        raise Failure(traceback.format_exc()) from None
+
+
 def run_all(tests):
     """Runs (name, function) pairs; the exit status."""
     tap = Tap()
@@ -182,5 +193,5 @@ def run_all(tests):
         if os.geteuid():
             tap.skip(name, "needs root")
         else:
-            tap.run(name, lambda: test() or ())
+            tap.run(name, lambda: judged(test))
     return tap.end()

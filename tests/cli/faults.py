@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the kernel lacks or forbids, signals, ends of targets, and what is left when iophase dies."""
+"""What the kernel lacks or forbids, signals, ends of targets, and what iophase leaves behind."""
 
 import contextlib
 import fcntl
@@ -179,11 +179,18 @@ def objects_of(pid):
 
 
 def listed():
+    """All that the kernel holds. bpftool gives up when one goes while it lists: then once more."""
     found = set()
-    for kind in ("prog", "map", "link"):
-        out = subprocess.run([BPFTOOL, "-j", kind, "show"], capture_output=True, check=True,
-                             timeout=cli.TIMEOUT_S).stdout
-        found |= {(kind, item["id"]) for item in json.loads(out)}
+
+    def complete():
+        found.clear()
+        for kind in ("prog", "map", "link"):
+            result = cli.run([BPFTOOL, "-j", kind, "show"])
+            if result.status:
+                return False
+            found.update((kind, item["id"]) for item in json.loads(result.out))
+        return True
+    cli.await_that(complete, "a complete list of BPF objects")
     return found
 
 

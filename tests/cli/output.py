@@ -108,7 +108,7 @@ def fifo():
 
 def directory_absent():
     with cli.scratch() as directory:
-        watched("-o", directory / "absent/out").ends(1, "iophase: cannot write", "absent/out: No su")
+        watched("-o", directory / "absent/out").ends(1, "iophase: cannot write", "No such file")
 
 
 def directory_as_file():

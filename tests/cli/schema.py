@@ -17,7 +17,8 @@ except ImportError:
     jsonschema = None
 
 SCHEMA = json.loads((cli.ROOT / "docs/iophase.schema.json").read_text(encoding="utf-8"))
-HOSTILE = [b"\x1b[31mred", b'a"b\\c', b"\xff\xfe\x80", b"tab\there", b"nl\nnl", b"\xc3\xa9t\xc3\xa9",
+HOSTILE = [b"\x1b[31mred", b'a"b\\c', b"\xff\xfe\x80", b"tab\there", b"nl\nnl",
+           b"\xc3\xa9t\xc3\xa9",
            b"caf\xc3", b"\x9b2J\x07", b"\xc2\x9b2J", b"%s%n%x", b"</script>", b"\xed\xa0\x80",
            b" ", b"\x7f\x01\x02", b"123456789012345"]
 
@@ -211,7 +212,8 @@ TESTS = [
     ("it names all calls and losses", names_complete),
     ("it refuses what is wrong", strict),
     *((f"rows by {by}", lambda by=by: rows_by(by))
-      for by in ("process,call", "process,thread,call", "thread", "thread,call", "process", "call")),
+      for by in ("process,call", "process,thread,call", "thread", "thread,call", "process",
+                 "call")),
     ("intervals, -j", lambda: intervals("-j")),
     ("intervals, --format ndjson", lambda: intervals("--format", "ndjson")),
     ("one report as NDJSON", ndjson_once),
