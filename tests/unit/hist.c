@@ -12,7 +12,7 @@
 #define __noinline
 #undef __always_inline
 #define __always_inline inline
-#include "hist_bucket.h"
+#include "../../bpf/hist.h"
 
 #define LAST (HIST_BASE + HIST_BUCKETS - 1)
 

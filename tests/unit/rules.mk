@@ -18,13 +18,6 @@ $(UNIT)/%.test: tests/unit/%.c | $(UNIT)
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) \
 		$(LDFLAGS) $(UNIT_LIBS) -lm
 
-# The hooks' own function, for user space: it needs nothing but types.
-$(UNIT)/hist.test: $(UNIT)/hist_bucket.h
-$(UNIT)/hist.test: CPPFLAGS += -I$(UNIT)
-$(UNIT)/hist_bucket.h: bpf/totals.bpf.h | $(UNIT)
-	$(Q)sed -n -e '/^static __always_inline u32 log2_floor(/,/^}/p' \
-		-e '/^__noinline u32 hist_bucket(/,/^}/p' $< >$@
-
 $(UNIT):
 	$(Q)mkdir -p $@
 
