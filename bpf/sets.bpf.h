@@ -8,7 +8,7 @@
 
 #include "state.bpf.h"
 
-/* A walk of a ready list, or of an interest list, at most; beyond, it is cut and counted. */
+/* A walk of a ready list, or of an interest list, at most; what is longer is not known. */
 #define READY_SHORT	64	/* walked whatever the call asks for */
 #define READY_MAX	(1 << 16)
 #define READY_MAX_IRQ	1024	/* with interrupts off, at a switch-in */
@@ -261,12 +261,8 @@ static __always_inline u64 ready_list(u64 ep)
 __noinline u32 ready_walk(u64 head, u32 max, u64 until)
 {
 	struct list_walk walk = { .head = head, .at = read_word(head), .until = until };
-	u32 n;
 
-	if (!walk.at)
-		return 0;
-	n = bpf_loop(max, list_step, &walk, 0);
-	return n;
+	return walk.at ? bpf_loop(max, list_step, &walk, 0) : 0;
 }
 
 /* The same without the price of a loop for what is most common: no item, or one. */
@@ -325,8 +321,8 @@ static __always_inline bool item_requeued(u64 link)
  */
 static __always_inline u32 ready_unvisited(struct thread *th)
 {
-	u32 all = ready_count(th->ep, READY_MAX);
-	u32 left = all ? ready_walk(ready_list(th->ep), READY_MAX, th->ep_last) : 0;
+	u32 max = ready_limit(th->args[2]), all = ready_count(th->ep, max);
+	u32 left = all ? ready_walk(ready_list(th->ep), max, th->ep_last) : 0;
 
 	if (left == all && ready_last(th->ep) != th->ep_last)
 		return 0;	/* it is not on the list any more */

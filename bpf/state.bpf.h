@@ -95,9 +95,8 @@ struct thread {
 	u32 waker_call;
 	u32 waker_run;
 
-	/* A call that is held, as it was when it returned. */
-	u64 held_ns;
-	u64 held_blocked_ns, held_runnable_ns, held_blocked_d_ns;
+	/* A call that is held. */
+	u64 held_ns;		/* when it returned */
 	u16 held_ret;		/* what it returned, negated */
 	u16 entries;		/* how often it was entered: 1, and once more for each restart */
 

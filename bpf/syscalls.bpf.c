@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Begin and end of the watched calls. The sections at the end are adapters: which of them is
- * attached is decided in user space (docs/overhead.md says by which figures).
+ * attached is decided in user space (docs/hooks.md says by which figures).
  */
 #include "phase.bpf.h"
 #include "totals.bpf.h"
-
 
 static __always_inline void clear_call(struct thread *th)
 {
@@ -348,7 +347,8 @@ static __always_inline void call_finish(struct thread *th, s64 ret, u64 now)
 
 /*
  * A signal interrupted the call, and the kernel will either run it again by itself, or run a
- * handler, after which it is over or run again. Until it shows which, the call is held.
+ * handler, after which it is over or run again. Until it shows which, the call is held, and
+ * the phase clock stands still.
  */
 static __always_inline void call_hold(struct thread *th, s64 ret, u64 now)
 {
@@ -356,18 +356,6 @@ static __always_inline void call_hold(struct thread *th, s64 ret, u64 now)
 	th->held = true;
 	th->held_ret = -ret;
 	th->held_ns = now;
-	th->held_blocked_ns = th->blocked_ns;
-	th->held_runnable_ns = th->runnable_ns;
-	th->held_blocked_d_ns = th->blocked_d_ns;
-}
-
-static __always_inline void call_unhold(struct thread *th)
-{
-	th->held = false;
-	th->phase = PHASE_ON_CPU;
-	th->blocked_ns = th->held_blocked_ns;
-	th->runnable_ns = th->held_runnable_ns;
-	th->blocked_d_ns = th->held_blocked_d_ns;
 }
 
 /*
@@ -378,7 +366,7 @@ static __noinline void call_held_ends(struct thread *th, bool eintr)
 {
 	s64 ret = -(s64)th->held_ret;
 
-	call_unhold(th);
+	th->held = false;
 	call_finish(th, eintr || ret != -ERESTARTSYS ? -EINTR : ret, th->held_ns);
 }
 
@@ -387,7 +375,7 @@ static __noinline void call_resume(struct thread *th)
 {
 	u64 now = bpf_ktime_get_ns();
 
-	call_unhold(th);
+	th->held = false;
 	th->enter_ns += now - th->held_ns;
 	th->in_ns = now;
 	th->copy_from_ns = 0;

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 #define FDS_MAX 64
 
 struct cost_sampler {
@@ -20,14 +22,6 @@ struct cost_sampler {
 	u64 begin_ns, begin_bpf_ns, begin_runs;
 	u64 sampled_ns, bpf_ns, runs;
 };
-
-static u64 clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * NS_PER_SEC + now.tv_nsec;
-}
 
 struct cost_sampler *cost_open(const struct session *session)
 {

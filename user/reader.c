@@ -8,18 +8,11 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "clock.h"
 #include "fail.h"
 #include "reader.h"
 
 #define HISTS_SIZE ((sizeof(struct hist) * HIST_ROWS + 4095) / 4096 * 4096)
-
-static u64 now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * NS_PER_SEC + now.tv_nsec;
-}
 
 /* Calls not asked for can be routed all the same, to follow epoll sets: not shown. */
 static bool shown(const struct session *session, u32 call)
@@ -226,7 +219,7 @@ static int read_once(struct session *session, struct reading *reading)
 	int err;
 
 	rows_init(&reading->rows, session->options->by);
-	reading->now_ns = now_ns();
+	reading->now_ns = clock_ns();
 	err = read_threads(session, reading);
 	if (err)
 		return err;

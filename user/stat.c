@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "clock.h"
 #include "cost.h"
 #include "fail.h"
 #include "loop.h"
@@ -51,14 +52,6 @@ static const struct output *const outputs[] = {
 	[FORMAT_NDJSON] = &output_ndjson,
 	[FORMAT_CSV] = &output_csv,
 };
-
-static u64 clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * NS_PER_SEC + now.tv_nsec;
-}
 
 static int add_process(struct stat *stat, u32 tgid)
 {
