@@ -154,6 +154,11 @@ def document_errors(document, lost):
             yield f"{who}: results of {ended} calls, {row['calls']} in the row"
 
 
+def hidden_switches(document):
+    """Switches and wake-ups that iophase says the kernel kept to itself: see docs/measuring.md."""
+    return document["lost"]["switch_missed"] + document["lost"]["waking_missed"]
+
+
 def machine():
     """One line that says where figures come from."""
     model = "unknown processor"
