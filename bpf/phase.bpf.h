@@ -41,7 +41,10 @@ static __always_inline void switch_in(struct task_struct *task, struct thread *t
 	th->runnable_ns += now - woken;
 	if (th->slept_d)
 		th->blocked_d_ns += woken - th->out_ns;
-	th->in_ns = now;
+	/* Pre-empted, or waiting for a disk, it may be in the middle of what it came for. */
+	th->off_ns = slept ? 0 : th->off_ns + now - th->out_ns;
+	if (slept)
+		th->in_ns = now;
 	th->phase = PHASE_ON_CPU;
 	if (th->copy_from_ns)
 		th->copy_from_ns = now;

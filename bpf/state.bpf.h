@@ -53,7 +53,8 @@ struct slot {
 struct thread {
 	/* The call it is inside. */
 	u64 enter_ns;
-	u64 in_ns;		/* when it last came back to the CPU, or entered */
+	u64 in_ns;		/* when it entered, or came back from its last interruptible sleep */
+	u64 off_ns;		/* off the CPU since then */
 	u64 out_ns;		/* when it last left the CPU */
 	u64 wake_ns;		/* when it was woken since */
 	u64 blocked_ns;

@@ -11,6 +11,7 @@ static __always_inline void clear_call(struct thread *th)
 	th->blocked_ns = 0;
 	th->runnable_ns = 0;
 	th->blocked_d_ns = 0;
+	th->off_ns = 0;
 	th->copy_ns = 0;
 	th->copy_from_ns = 0;
 	th->asked = 0;
@@ -268,7 +269,7 @@ static __always_inline void count_bytes(struct thread *th, struct totals *sum,
 
 /*
  * Time spent moving bytes to user space. Where the copy was seen, it is known; otherwise it
- * is at most all that the call did on the CPU since it last came back from a sleep.
+ * is at most all that the call did on the CPU since it last waited for data.
  */
 static __always_inline void count_copy(struct thread *th, struct totals *sum, u64 now)
 {
@@ -277,7 +278,7 @@ static __always_inline void count_copy(struct thread *th, struct totals *sum, u6
 	if (th->copy_from_ns)
 		bound = now - th->copy_from_ns;
 	else if (!th->copy_ns)
-		bound = now - th->in_ns;
+		bound = now - th->in_ns - th->off_ns;
 	sum->copy_ns += th->copy_ns + bound;
 	sum->copy_bound_ns += bound;
 }
@@ -378,6 +379,7 @@ static __noinline void call_resume(struct thread *th)
 	th->held = false;
 	th->enter_ns += now - th->held_ns;
 	th->in_ns = now;
+	th->off_ns = 0;
 	th->copy_from_ns = 0;
 	th->entries++;
 }
