@@ -9,6 +9,8 @@
 #include "syscalls.bpf.c"
 #include "sched.bpf.c"
 #include "copy.bpf.c"
+#include "scan.bpf.c"
+#include "interest.bpf.c"
 #include "watch.bpf.c"
 
 char LICENSE[] SEC("license") = "GPL";

@@ -43,9 +43,17 @@ struct rb_root_cached {
 	struct rb_node *rb_leftmost;
 };
 
+struct mutex {
+	struct {
+		s64 counter;
+	} owner;
+};
+
 /* Of the eventpoll's own structures: fs/eventpoll.c. */
 struct eventpoll {
+	struct mutex mtx;
 	struct list_head rdllist;
+	struct file *file;
 	struct rb_root_cached rbr;
 };
 
@@ -57,6 +65,11 @@ struct epitem {
 	struct {
 		u32 events;
 	} event;
+};
+
+/* What a poll function is handed: fs/select.c has one a call, fs/eventpoll.c one a scan. */
+struct poll_table_struct {
+	void *_qproc;
 };
 
 struct file_operations {};
@@ -176,7 +189,7 @@ struct bpf_iter__task_file {
 	struct file *file;
 };
 
-/* The classic raw_syscalls tracepoints. */
+/* The classic tracepoints. */
 struct trace_event_raw_sys_enter {
 	long id;
 	unsigned long args[6];
@@ -185,6 +198,14 @@ struct trace_event_raw_sys_enter {
 struct trace_event_raw_sys_exit {
 	long id;
 	long ret;
+};
+
+struct trace_event_raw_skb_copy_datagram_iovec {
+	const void *skbaddr;
+};
+
+struct trace_event_raw_consume_skb {
+	const void *skbaddr;
 };
 
 /* Before 6.0 (commit 7f203bc89eb6) a cgroup held the ids of its ancestors, not pointers. */

@@ -48,7 +48,7 @@ static __always_inline void switch_in(struct task_struct *task, struct thread *t
 	th->phase = PHASE_ON_CPU;
 	if (th->copy_from_ns)
 		th->copy_from_ns = now;
-	if (th->ep && slept)
+	if (th->ep && slept && !knobs.scan_hooked)
 		ready_scan(th, READY_MAX_IRQ);
 }
 

@@ -302,7 +302,7 @@ static __always_inline void ready_scan(struct thread *th, u32 max)
 		th->scanned += n;
 	else
 		th->walk_cut = true;
-	th->walks++;
+	th->passes++;
 	th->ep_last = ready_last(th->ep);
 }
 
@@ -336,8 +336,9 @@ static __always_inline void epoll_resized(u64 ep, s64 by)
 {
 	struct epoll_size *size = bpf_map_lookup_elem(&epolls, &ep);
 
-	if (size)
-		__sync_fetch_and_add(&size->delta, by);
+	if (!size)
+		return;
+	__sync_fetch_and_add(&size->delta, by);
 	__sync_fetch_and_add(&epoll_changes, 1);
 }
 
@@ -392,26 +393,29 @@ static __always_inline u64 epoll_of(struct task_struct *task, u32 fd)
 
 #define FILE_EPOLLS_MAX	16
 
-/*
- * @fd is about to be closed. The last reference to a file takes it off every interest list it
- * is on, without an epoll_ctl; that to an epoll instance ends the instance.
- */
-static __always_inline void epoll_closed(struct task_struct *task, u32 fd)
+/* The end of @file takes it off every interest list it is on, without an epoll_ctl. */
+static __always_inline void file_items_end(struct file *file)
 {
-	struct file *file = file_of(task, fd);
-	struct hlist_node *link;
+	struct hlist_node *link = BPF_CORE_READ(file, f_ep, first);
 
-	if (!file || file_other_refs(file) > 0)
-		return;
-	if (file_is_epoll(file))
-		epoll_forget(file_private(file));
-	link = BPF_CORE_READ(file, f_ep, first);
 	for (u32 i = 0; i < FILE_EPOLLS_MAX && link; i++) {
 		struct epitem *item = (void *)link - bpf_core_field_offset(struct epitem, fllink);
 
 		epoll_resized((u64)BPF_CORE_READ(item, ep), -1);
 		link = BPF_CORE_READ(link, next);
 	}
+}
+
+/* @fd is about to be closed; the last reference to an epoll instance ends the instance. */
+static __always_inline void epoll_closed(struct task_struct *task, u32 fd)
+{
+	struct file *file = file_of(task, fd);
+
+	if (!file || file_other_refs(file) > 0)
+		return;
+	if (file_is_epoll(file))
+		epoll_forget(file_private(file));
+	file_items_end(file);
 }
 
 struct close_range {

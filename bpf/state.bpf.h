@@ -65,6 +65,8 @@ struct thread {
 	bool began_before;	/* was inside when the watch began */
 	bool slept_d;		/* the sleep under way is uninterruptible */
 	bool slept_i;		/* it is interruptible */
+	bool copy_loose;	/* what was timed as copying is not just that */
+	bool copy_missed;	/* not all of it was timed */
 	bool asked_unknown;
 	bool walk_cut;		/* the ready list was longer than the call can report */
 	bool synced;		/* an entry was seen, so a lone exit is a loss */
@@ -77,8 +79,15 @@ struct thread {
 	u64 scanned;
 	u64 ep;			/* struct eventpoll of an epoll wait */
 	u64 ep_last;		/* last item of its ready list at the last walk */
-	u32 walks;		/* non-empty walks of the ready list */
+	u32 passes;		/* non-empty walks of the ready list; of sets, in earlier entries */
 	u32 sleeps;		/* interruptible ones */
+	u32 sleeps_before;	/* of those, in earlier entries */
+
+	/* Of the entry under way, where the poll functions of the file types are hooked. */
+	u32 polled;		/* files that were asked whether they are ready */
+	u32 polled_first;	/* of which in the first pass over a set */
+	u32 polled_before;	/* when the last scan of a ready list was over */
+	u64 table;		/* the poll table of select or poll */
 	u64 blocked_d_ns;
 
 	proc_id proc;
@@ -236,6 +245,14 @@ static __always_inline struct thread *thread_of(struct task_struct *task)
 	if (!task->bpf_storage)
 		return NULL;
 	return bpf_task_storage_get(&threads, task, NULL, 0);
+}
+
+/* The record of the running thread, NULL unless it is watched and inside a watched call. */
+static __always_inline struct thread *thread_in_call(void)
+{
+	struct thread *th = thread_of(bpf_get_current_task_btf());
+
+	return th && th->call ? th : NULL;
 }
 
 #endif

@@ -14,12 +14,19 @@ static __always_inline void clear_call(struct thread *th)
 	th->off_ns = 0;
 	th->copy_ns = 0;
 	th->copy_from_ns = 0;
+	th->copy_loose = false;
+	th->copy_missed = false;
 	th->asked = 0;
 	th->scanned = 0;
 	th->ep = 0;
 	th->ep_last = 0;
-	th->walks = 0;
+	th->passes = 0;
 	th->sleeps = 0;
+	th->sleeps_before = 0;
+	th->polled = 0;
+	th->polled_first = 0;
+	th->polled_before = 0;
+	th->table = 0;
 	th->entries = 1;
 	th->began_before = false;
 	th->asked_unknown = false;
@@ -69,7 +76,8 @@ static __always_inline void enter_epoll(struct task_struct *task, struct thread 
 		th->asked = size;
 	else
 		th->asked_unknown = true;
-	ready_scan(th, ready_limit(th->args[2]));
+	if (!knobs.scan_hooked)
+		ready_scan(th, ready_limit(th->args[2]));
 }
 
 /* What is to be remembered of the sum of an iovec array, for MSG_TRUNC. */
@@ -184,42 +192,74 @@ static __always_inline bool call_looked(struct thread *th, u32 call, u32 args, s
 	if (ret != -EFAULT)
 		return false;
 	if (args == ARGS_EPOLL)
-		return th->walks && th->args[1] < USER_END;
+		return th->passes && th->args[1] < USER_END;
 	return !th->asked_unknown &&
 	       (call == CALL_poll || user_readable(th->args[args == ARGS_SELECT ? 4 : 2]));
 }
 
+/* What a wait on a ready list of which no scan was seen must have scanned, from what it was. */
+static __always_inline u64 ready_scanned(struct thread *th, s64 ret)
+{
+	if (ret == -EFAULT)
+		return 1;		/* that which could not be reported, at least */
+	if (ret > 0 && th->walk_cut)
+		return th->scanned + ret;	/* and those that were not ready between them */
+	if (ret > 0 && (u32)ret >= (u32)th->args[2])
+		return th->scanned - ready_unvisited(th);
+	return th->scanned;
+}
+
 static __always_inline void count_epoll(struct thread *th, struct totals *sum, s64 ret)
 {
-	u64 scanned = th->scanned;
+	u64 scanned = knobs.scan_hooked ? th->polled : ready_scanned(th, ret);
 
-	if (ret == -EFAULT)
-		scanned = 1;		/* that which could not be reported, at least */
-	else if (ret > 0 && th->walk_cut)
-		scanned += ret;		/* and those that were not ready between them */
-	else if (ret > 0 && (u32)ret >= (u32)th->args[2])
-		scanned -= ready_unvisited(th);
-	if (ret > 0 && scanned < (u64)ret)
+	if (ret > 0 && scanned < (u64)ret) {
+		if (knobs.scan_hooked)
+			loss(LOSS_polls_missed);
 		scanned = ret;
+	}
 	sum->scanned += scanned;
-	sum->passes += th->walks ? : ret > 0;
+	sum->passes += th->passes ? : ret > 0;
 	sum->set_copy_bytes += ret > 0 ? ret * 12 : 0;
+}
+
+/*
+ * Select or poll is over, or will be entered again, having walked over @valid descriptors once
+ * or more. Files that were seen asked tell how often: those of the first pass were all asked
+ * in each. The others have no poll function, or one that is not hooked, and count as often.
+ */
+static __always_inline void sets_entry_ends(struct thread *th, u64 valid)
+{
+	u64 passes = 1 + th->sleeps - th->sleeps_before, first = th->polled_first;
+
+	/* What is found in the first pass ends it as the first, and the call with it. */
+	if (passes == 1 && th->polled <= valid)
+		first = th->polled;
+	else if (first)
+		passes = th->polled / first;
+	th->scanned += th->polled + (valid > first ? valid - first : 0) * passes;
+	th->passes += passes;
+	th->sleeps_before = th->sleeps;
+	th->polled = 0;
+	th->polled_first = 0;
+	th->table = 0;
 }
 
 static __always_inline void count_sets(struct thread *th, struct totals *sum, u32 args, s64 ret)
 {
-	u64 scanned = th->asked, passes = th->entries + th->sleeps, bytes;
+	u64 valid = th->asked, bytes;
 
 	if (args == ARGS_POLL) {
 		if (ret > 0 && !th->sleeps)
-			scanned -= poll_invalid(th->args[0], th->args[1], ret);
+			valid -= poll_invalid(th->args[0], th->args[1], ret);
 		sum->set_copy_bytes += (8 + 2) * (u64)(u32)th->args[1] * th->entries;
 	} else {
 		bytes = (!!th->args[1] + !!th->args[2] + !!th->args[3]) * select_bytes(th->args[0]);
 		sum->set_copy_bytes += bytes * th->entries + (ret >= 0 ? bytes : 0);
 	}
-	sum->scanned += scanned * passes;
-	sum->passes += passes;
+	sets_entry_ends(th, valid);
+	sum->scanned += th->scanned;
+	sum->passes += th->passes;
 	if (th->asked_unknown)
 		loss(LOSS_sets_unread);
 }
@@ -273,14 +313,16 @@ static __always_inline void count_bytes(struct thread *th, struct totals *sum,
  */
 static __always_inline void count_copy(struct thread *th, struct totals *sum, u64 now)
 {
-	u64 bound = 0;
+	u64 copy = th->copy_ns, exact = th->copy_loose ? 0 : copy;
 
-	if (th->copy_from_ns)
-		bound = now - th->copy_from_ns;
-	else if (!th->copy_ns)
-		bound = now - th->in_ns - th->off_ns;
-	sum->copy_ns += th->copy_ns + bound;
-	sum->copy_bound_ns += bound;
+	if (th->copy_from_ns) {
+		copy += now - th->copy_from_ns;
+	} else if (!copy || th->copy_missed) {
+		copy = now - th->in_ns - th->off_ns;
+		exact = 0;
+	}
+	sum->copy_ns += copy;
+	sum->copy_bound_ns += copy - exact;
 }
 
 static __always_inline void count_hist(struct thread *th, struct slot *slot, u64 wall)
@@ -377,6 +419,7 @@ static __noinline void call_resume(struct thread *th)
 	u64 now = bpf_ktime_get_ns();
 
 	th->held = false;
+	sets_entry_ends(th, th->asked);
 	th->enter_ns += now - th->held_ns;
 	th->in_ns = now;
 	th->off_ns = 0;
@@ -425,27 +468,12 @@ static __always_inline void helper_enter(struct task_struct *task, u32 args, u64
 		epoll_closed_range(task, a0, a1);
 }
 
-static __always_inline void call_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
+/* @th enters the call of @route. */
+static __always_inline void thread_enters(struct task_struct *task, struct thread *th, u32 route,
+					  u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
 {
-	struct task_struct *task;
-	struct thread *th;
-	u32 route, args;
+	u32 args = ROUTE_ARGS(route);
 
-	if (nr >= NR_SYSCALLS)
-		return;
-	route = routes[nr];
-	if (!route)
-		return;
-	task = bpf_get_current_task_btf();
-	th = thread_of(task);
-	if (!th)
-		return;
-	args = ROUTE_ARGS(route);
-	if (task->thread_info.status & TS_COMPAT) {
-		if (route & ROUTE_COMPAT)
-			left_out_add(th);
-		return;
-	}
 	if (th->held && args != ARGS_SIGRETURN) {
 		if (call_resumes(th, route, a0)) {
 			call_resume(th);
@@ -465,6 +493,29 @@ static __always_inline void call_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u
 	th->args[3] = a3;
 	th->args[4] = a4;
 	call_begin(task, th, ROUTE_CALL(route), args);
+}
+
+static __always_inline void call_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4)
+{
+	struct task_struct *task;
+	struct thread *th;
+	u32 route;
+
+	if (nr >= NR_SYSCALLS)
+		return;
+	route = routes[nr];
+	if (!route)
+		return;
+	task = bpf_get_current_task_btf();
+	th = thread_of(task);
+	if (!th)
+		return;
+	if (task->thread_info.status & TS_COMPAT) {
+		if (route & ROUTE_COMPAT)
+			left_out_add(th);
+		return;
+	}
+	thread_enters(task, th, route, a0, a1, a2, a3, a4);
 }
 
 /* epoll_create(2) returned: an instance seen from its birth. */
@@ -495,25 +546,12 @@ static __always_inline void helper_exit(struct task_struct *task, struct thread 
 /* rt_sigreturn(2) forgets its own number (restore_sigcontext(), arch/x86/kernel/signal_64.c). */
 #define NR_AFTER_SIGRETURN	(-1ull)
 
-static __always_inline void call_exit(u64 nr, s64 ret)
+/* The call of @route that @th is inside returns @ret. */
+static __always_inline void thread_exits(struct task_struct *task, struct thread *th, u32 route,
+					 s64 ret)
 {
-	struct task_struct *task;
-	struct thread *th;
-	u32 route;
 	u64 now;
 
-	if (nr < NR_SYSCALLS)
-		route = routes[nr];
-	else if (nr == NR_AFTER_SIGRETURN)
-		route = ROUTE(CALL_NO_ROW, ARGS_SIGRETURN);
-	else
-		return;
-	if (!ROUTE_CALL(route))
-		return;
-	task = bpf_get_current_task_btf();
-	th = thread_of(task);
-	if (!th || task->thread_info.status & TS_COMPAT)
-		return;
 	if (ROUTE_CALL(route) >= NR_CALLS) {
 		if (ROUTE_ARGS(route) != ARGS_RESTART) {
 			helper_exit(task, th, ROUTE_ARGS(route), ret);
@@ -532,9 +570,30 @@ static __always_inline void call_exit(u64 nr, s64 ret)
 		call_hold(th, ret, now);
 		return;
 	}
-	if (ROUTE_ARGS(route) == ARGS_CTL && !ret)
+	if (ROUTE_ARGS(route) == ARGS_CTL && !ret && !knobs.sets_hooked)
 		exit_ctl(task, th);
 	call_finish(th, ret, now);
+}
+
+static __always_inline void call_exit(u64 nr, s64 ret)
+{
+	struct task_struct *task;
+	struct thread *th;
+	u32 route;
+
+	if (nr < NR_SYSCALLS)
+		route = routes[nr];
+	else if (nr == NR_AFTER_SIGRETURN)
+		route = ROUTE(CALL_NO_ROW, ARGS_SIGRETURN);
+	else
+		return;
+	if (!ROUTE_CALL(route))
+		return;
+	task = bpf_get_current_task_btf();
+	th = thread_of(task);
+	if (!th || task->thread_info.status & TS_COMPAT)
+		return;
+	thread_exits(task, th, route, ret);
 }
 
 SEC("tp_btf/sys_enter")
@@ -565,3 +624,45 @@ int iop_exit_tp(struct trace_event_raw_sys_exit *ctx)
 	call_exit(ctx->id, ctx->ret);
 	return 0;
 }
+
+/*
+ * The calls themselves: what makes other calls pays nothing. 32-bit programs have entries of
+ * their own, which are not seen.
+ */
+static __always_inline void direct_enter(u32 route, struct pt_regs *regs)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread *th = thread_of(task);
+
+	if (th)
+		thread_enters(task, th, route, regs->di, regs->si, regs->dx, regs->r10, regs->r8);
+}
+
+static __always_inline void direct_exit(u32 route, s64 ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread *th = thread_of(task);
+
+	if (th)
+		thread_exits(task, th, route, ret);
+}
+
+#define DIRECT(name, route)								\
+	SEC("fentry/__x64_sys_" #name)							\
+	int BPF_PROG(iop_in_##name, struct pt_regs *regs)				\
+	{										\
+		direct_enter(route, regs);						\
+		return 0;								\
+	}										\
+	SEC("fexit/__x64_sys_" #name)							\
+	int BPF_PROG(iop_out_##name, struct pt_regs *regs, long ret)			\
+	{										\
+		direct_exit(route, ret);						\
+		return 0;								\
+	}
+
+#define CALL(name, class, args, ret, i386) DIRECT(name, ROUTE(CALL_##name, ARGS_##args))
+#include "calls.def"
+#undef CALL
+DIRECT(restart_syscall, ROUTE(CALL_NO_ROW, ARGS_RESTART))
+DIRECT(rt_sigreturn, ROUTE(CALL_NO_ROW, ARGS_SIGRETURN))

@@ -65,6 +65,8 @@ struct knobs {
 	bool switch_has_state;	/* sched_switch passes the state as its fourth argument */
 	bool preempt_count_known;
 	s64 preempt_count_from_rq;	/* from a CPU's run queue to its preempt count, bytes */
+	bool scan_hooked;	/* poll functions are counted: nothing is to be inferred */
+	bool sets_hooked;	/* epoll sets are followed where they change, not at system calls */
 	bool rdonly_cast;	/* the kernel has bpf_rdonly_cast() (6.2, commit a35b9af4ec2c) */
 };
 

@@ -74,7 +74,7 @@ static const struct {
 	{ __NR_epoll_create1, ARGS_CREATE, true },
 };
 
-void calls_route(const bool selected[NR_CALLS], u32 routes[NR_SYSCALLS])
+void calls_route(const bool selected[NR_CALLS], bool follow_sets, u32 routes[NR_SYSCALLS])
 {
 	bool epoll = false;
 
@@ -85,6 +85,7 @@ void calls_route(const bool selected[NR_CALLS], u32 routes[NR_SYSCALLS])
 		routes[calls[i].nr_i386] |= ROUTE_COMPAT;
 		epoll |= calls[i].args == ARGS_EPOLL;
 	}
+	epoll &= follow_sets;
 	for (size_t i = 0; i < ARRAY_SIZE(i386_more); i++)
 		routes[i386_more[i]] |= ROUTE_COMPAT;
 	for (size_t i = 0; i < ARRAY_SIZE(helpers); i++) {

@@ -26,7 +26,10 @@ const char *class_name(enum call_class class);
  */
 const char *calls_select(const char *list, bool selected[NR_CALLS], char *word, size_t size);
 
-/* Fills the table by which the hooks tell the system calls apart. */
-void calls_route(const bool selected[NR_CALLS], u32 routes[NR_SYSCALLS]);
+/*
+ * Fills the table by which the hooks tell the system calls apart; @follow_sets: with those that
+ * change the size of an epoll set.
+ */
+void calls_route(const bool selected[NR_CALLS], bool follow_sets, u32 routes[NR_SYSCALLS]);
 
 #endif

@@ -186,9 +186,8 @@ static void set_wait(json_t *object, json_t *tiers, const struct report *report,
 		set_tier(tiers, "asked", "lower_bound");
 	else
 		set_tier(tiers, "asked", epoll && report->reading->asked_bound ? "bound" : "exact");
-	/* An event during a scan can bring a further pass that no hook of this backend sees. */
-	set_tier(tiers, "scanned", "lower_bound");
-	set_tier(tiers, "passes", "lower_bound");
+	set_tier(tiers, "scanned", report->scan_tier);
+	set_tier(tiers, "passes", report->scan_tier);
 }
 
 static void set_bytes(json_t *object, json_t *tiers, const struct row *row)

@@ -41,17 +41,17 @@ static bool file_has(const char *path, const char *word)
 }
 
 /*
- * From 7.0 on, programs on the raw system call tracepoints run with preemption enabled, and
- * one that interrupts itself is dropped; the classic tracepoints are not (measured: docs).
- * With no preemption in the kernel there is nothing to interrupt it.
+ * Whether kernel code can be pre-empted. Where the kernel lets that be chosen at boot, debugfs
+ * says how; where debugfs is not there, it is to be feared.
  */
-static bool syscall_tp_preemptible(void)
+static bool kernel_preemptible(void)
 {
-	static const char preempt[] = "/sys/kernel/debug/sched/preempt";
-	unsigned int major, minor;
+	static const char chosen[] = "/sys/kernel/debug/sched/preempt";
+	struct utsname name;
 
-	kernel_version(&major, &minor);
-	return major >= 7 && !file_has(preempt, "(none)") && !file_has(preempt, "(voluntary)");
+	if (!access(chosen, R_OK))
+		return !file_has(chosen, "(none)") && !file_has(chosen, "(voluntary)");
+	return uname(&name) || strstr(name.version, "PREEMPT");
 }
 
 /* Arguments of tracepoint @name after the context, as BTF has them; -1: no such one. */
@@ -161,21 +161,17 @@ int kernel_check(struct kernel *kernel)
 	kernel->switch_has_state = tracepoint_args(btf, "sched_switch") >= 4;
 	kernel->rdonly_cast = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 	find_preempt_count(btf, kernel);
-	kernel->syscall_tp_preemptible = syscall_tp_preemptible();
-	btf__free(btf);
+	kernel->preemptible = kernel_preemptible();
+	/* Measured: docs/hooks.md. */
+	kernel->tracepoints_preemptible = major >= 7;
+	kernel->btf = btf;
 	return 0;
 }
 
-void kernel_explain(int error)
+void kernel_close(struct kernel *kernel)
 {
-	if (error == EPERM || error == EACCES)
-		fail(EXIT_RUNTIME, "the kernel refused the BPF programs (%s): it is locked down, or "
-		     "a security module forbids bpf(2); see `iophase -vv`", strerror(error));
-	else if (error == ENOMEM)
-		fail(EXIT_RUNTIME, "the kernel has no memory for the BPF maps");
-	else
-		fail(EXIT_RUNTIME, "the kernel refused the BPF programs (%s); see `iophase -vv`",
-		     strerror(error));
+	btf__free(kernel->btf);
+	kernel->btf = NULL;
 }
 
 /* Depth below the mount point: the directories between that are cgroups too. */

@@ -5,12 +5,16 @@
 
 #include "types.h"
 
+struct btf;
+
 struct kernel {
 	bool switch_has_state;		/* sched_switch passes the previous state */
 	bool rdonly_cast;		/* bpf_rdonly_cast() can be called */
 	bool preempt_count_known;
 	s64 preempt_count_from_rq;	/* from a CPU's run queue to its preempt count, bytes */
-	bool syscall_tp_preemptible;	/* tp_btf programs at system calls can be lost */
+	bool preemptible;		/* kernel code can be pre-empted */
+	bool tracepoints_preemptible;	/* and so can tp_btf programs in process context */
+	struct btf *btf;		/* the kernel's types; owned */
 };
 
 /*
@@ -18,9 +22,7 @@ struct kernel {
  * the kernel lacks something without which nothing works.
  */
 int kernel_check(struct kernel *kernel);
-
-/* Says why loading the programs failed with @error (an errno), and what to do about it. */
-void kernel_explain(int error);
+void kernel_close(struct kernel *kernel);
 
 /*
  * Id and depth of the cgroup (version 2) at @path; 0 or -errno, -EINVAL if it is none.

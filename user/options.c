@@ -18,6 +18,7 @@ enum {
 	KEY_FORMAT,
 	KEY_COLOR,
 	KEY_NO_FOLLOW,
+	KEY_BACKEND,
 	KEY_USAGE,
 };
 
@@ -44,6 +45,7 @@ static const struct argp_option option_table[] = {
 	{ "format", KEY_FORMAT, "FORMAT", 0, "table, json, ndjson or csv", 3 },
 	{ "output", 'o', "FILE", 0, "Write there; a regular file is replaced when done", 3 },
 	{ "color", KEY_COLOR, "WHEN", 0, "auto, always or never", 3 },
+	{ "backend", KEY_BACKEND, "WHICH", 0, "auto, trampoline or tracepoint (see iophase probes)", 4 },
 	{ "verbose", 'v', 0, 0, "Say more: latencies and results, and how it works", 4 },
 	{ "quiet", 'q', 0, 0, "No notes on standard error", 4 },
 	{ "version", 'V', 0, 0, "Print the version", 4 },
@@ -208,6 +210,10 @@ static int parse_choice(struct argp_state *state, int key, char *arg, struct opt
 		i = word_index(format_words, arg);
 		options->format = i;
 		return i >= 0 ? 0 : usage(state, "--format: no such format", arg);
+	case KEY_BACKEND:
+		i = word_index(backend_words, arg);
+		options->backend = i;
+		return i >= 0 ? 0 : usage(state, "--backend: no such backend", arg);
 	case KEY_COLOR:
 		i = word_index(color_words, arg);
 		options->color = i;

@@ -3,6 +3,7 @@
 #ifndef IOPHASE_OPTIONS_H
 #define IOPHASE_OPTIONS_H
 
+#include "backend.h"
 #include "types.h"
 
 /* What rows are kept apart by; a set of bits. */
@@ -33,6 +34,7 @@ struct options {
 	u64 count;			/* intervals, 0: no limit */
 	u64 duration_ns;		/* 0: no limit */
 	bool timestamp;
+	enum backend backend;
 
 	unsigned int by;		/* BY_* */
 	enum format format;

@@ -14,6 +14,7 @@
 struct report {
 	const struct options *options;
 	const char *backend;
+	const char *scan_tier;		/* of scanned and passes */
 	u64 duration_ns;
 	struct timespec at;		/* time of day at its end */
 	const struct reading *reading;

@@ -15,14 +15,6 @@
 #include "kernel.h"
 #include "session_private.h"
 
-/* libbpf's messages are for developers; what went wrong is said in our own words. */
-static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
-{
-	if (verbose < 2 && !(verbose == 1 && level == LIBBPF_WARN))
-		return 0;
-	return vfprintf(stderr, format, args);
-}
-
 static int add_ids(struct bpf_map *map, const struct id_list *list)
 {
 	u8 passes = 1;
@@ -81,7 +73,9 @@ static int set_knobs(struct session *session)
 		rodata->call_kinds[i].args = calls[i].args;
 		rodata->call_kinds[i].ret = calls[i].ret;
 	}
-	calls_route(options->selected, (u32 *)rodata->routes);
+	rodata->knobs.scan_hooked = session->hooks.chosen[NEED_SCAN]->backend == BACKEND_TRAMPOLINE;
+	rodata->knobs.sets_hooked = session->hooks.chosen[NEED_SETS]->backend == BACKEND_TRAMPOLINE;
+	calls_route(options->selected, !rodata->knobs.sets_hooked, (u32 *)rodata->routes);
 	rodata->filter.own_tgid = getpid();
 	rodata->filter.follow = !options->no_follow;
 	rodata->filter.by_tgid = options->tgids.count || options->command;
@@ -96,19 +90,6 @@ static int set_knobs(struct session *session)
 	rodata->knobs.preempt_count_from_rq = session->kernel.preempt_count_from_rq;
 	rodata->knobs.rdonly_cast = session->kernel.rdonly_cast;
 	return set_cgroup(session);
-}
-
-/* Of the two ways to see system calls, the one that loses nothing on this kernel. */
-static void choose_programs(struct session *session)
-{
-	struct iophase_bpf *skel = session->skel;
-	bool classic = session->kernel.syscall_tp_preemptible;
-
-	bpf_program__set_autoload(skel->progs.iop_enter, !classic);
-	bpf_program__set_autoload(skel->progs.iop_exit, !classic);
-	bpf_program__set_autoload(skel->progs.iop_enter_tp, classic);
-	bpf_program__set_autoload(skel->progs.iop_exit_tp, classic);
-	debug("system calls through %s", classic ? "raw_syscalls tracepoints" : "tp_btf");
 }
 
 /* How much work each program was for the verifier, which is most of the time to attach. */
@@ -128,6 +109,53 @@ static void debug_programs(struct session *session)
 	}
 }
 
+static void close_programs(struct session *session)
+{
+	iophase_bpf__destroy(session->skel);
+	session->skel = NULL;
+}
+
+/*
+ * Loads and attaches the chosen programs. 0, an exit code after a message, or -EAGAIN when one
+ * was refused and another choice is to be made.
+ */
+static int open_programs(struct session *session)
+{
+	struct verdict verdict = { 0 };
+	int err;
+
+	err = hooks_choose(&session->hooks);
+	if (err)
+		return err;
+	session->skel = iophase_bpf__open();
+	if (!session->skel)
+		return fail(EXIT_RUNTIME, "cannot open the BPF programs: %s", strerror(errno));
+	err = set_knobs(session);
+	if (err)
+		return err;
+	hooks_autoload(&session->hooks, session->skel, session->options->selected);
+	if (!hooks_load(session->skel, &verdict)) {
+		debug_programs(session);
+		err = fill_filter(session);
+		/* Nothing is watched yet, so the hooks have nothing to do. */
+		if (err || !hooks_attach(session->skel, &verdict))
+			return err;
+	}
+	debug("refused: %s", verdict_text(&verdict));
+	if (hooks_refuse(&session->hooks, &verdict))
+		return -EAGAIN;
+	if (verdict.error == ENOMEM)
+		return fail(EXIT_RUNTIME, "the kernel has no memory for the BPF programs and maps");
+	return fail(EXIT_RUNTIME, "the kernel refused the BPF programs: %s; see iophase -vv",
+		    verdict_text(&verdict));
+}
+
+static void debug_hooks(const struct hooks *hooks)
+{
+	for (int need = 0; need < NR_NEEDS; need++)
+		debug("%s: %s", need_name(need), hooks->chosen[need]->name);
+}
+
 struct session *session_open(const struct options *options)
 {
 	struct session *session = calloc(1, sizeof(*session));
@@ -138,27 +166,20 @@ struct session *session_open(const struct options *options)
 	session->options = options;
 	session->epoll_fd = -1;
 	rows_init(&session->retired.rows, options->by);
-	libbpf_set_print(print_libbpf);
-	if (kernel_check(&session->kernel))
-		goto fail;
-	session->skel = iophase_bpf__open();
-	if (!session->skel) {
-		fail(EXIT_RUNTIME, "cannot open the BPF programs: %s", strerror(errno));
-		goto fail;
+	libbpf_set_print((libbpf_print_fn_t)hooks_print_libbpf);
+	session->hooks = (struct hooks){ .kernel = &session->kernel, .backend = options->backend };
+	err = kernel_check(&session->kernel);
+	while (!err) {
+		err = open_programs(session);
+		if (err != -EAGAIN)
+			break;
+		close_programs(session);
+		err = 0;
 	}
-	if (set_knobs(session))
-		goto fail;
-	choose_programs(session);
-	err = iophase_bpf__load(session->skel);
-	if (err) {
-		kernel_explain(-err);
-		goto fail;
+	if (!err) {
+		debug_hooks(&session->hooks);
+		return session;
 	}
-	debug_programs(session);
-	if (fill_filter(session))
-		goto fail;
-	return session;
-fail:
 	session_close(session);
 	return NULL;
 }
@@ -222,9 +243,7 @@ int session_start(struct session *session)
 	session->skel->bss->own_epoll_fd = session->epoll_fd;
 	if (session->epoll_fd < 0)
 		return fail(EXIT_RUNTIME, "epoll_create1: %s", strerror(errno));
-	if (iophase_bpf__attach(session->skel))
-		return fail(EXIT_RUNTIME, "cannot attach the BPF programs: %s", strerror(errno));
-	/* Only now does anything begin to be watched: every hook is there. */
+	/* Only now does anything begin to be watched. */
 	err = adopt(session);
 	return err ? : epolls_count(session);
 }
@@ -268,8 +287,12 @@ u32 session_maps(const struct session *session, int *fds, u32 max)
 
 const char *session_backend(const struct session *session)
 {
-	(void)session;
-	return "tracepoint";
+	return hooks_backend(&session->hooks);
+}
+
+const char *session_scan_tier(const struct session *session)
+{
+	return session->hooks.chosen[NEED_SCAN]->tier;
 }
 
 void session_close(struct session *session)
@@ -277,7 +300,8 @@ void session_close(struct session *session)
 	if (!session)
 		return;
 	reader_close(session);
-	iophase_bpf__destroy(session->skel);
+	close_programs(session);
+	kernel_close(&session->kernel);
 	if (session->epoll_fd >= 0)
 		close(session->epoll_fd);
 	free(session->buffer.data);

@@ -43,12 +43,12 @@ struct reading {
 };
 
 /*
- * Loads the programs for @options. Returns NULL after printing why not, and the line to type
+ * Loads and attaches the programs for @options. Returns NULL after printing why not, and the line to type
  * next if there is one.
  */
 struct session *session_open(const struct options *options);
 
-/* Attaches the programs and begins to watch; 0, or an exit code after a message. */
+/* Begins to watch; 0, or an exit code after a message. */
 int session_start(struct session *session);
 
 /* Ends the counting; what was counted stays to be read. 0, or an exit code after a message. */
@@ -72,8 +72,11 @@ u64 session_threads(const struct session *session);
 u32 session_programs(const struct session *session, int *fds, u32 max);
 u32 session_maps(const struct session *session, int *fds, u32 max);
 
-/* "tracepoint": what the figures were measured with. */
+/* "tracepoint", "trampoline" or "mixed": what the figures were measured with. */
 const char *session_backend(const struct session *session);
+
+/* How exactly scans and passes are known: "exact" or "lower_bound". */
+const char *session_scan_tier(const struct session *session);
 
 /* Detaches and unloads everything; NULL is allowed. */
 void session_close(struct session *session);

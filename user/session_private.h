@@ -5,6 +5,7 @@
 
 #include <bpf/libbpf.h>
 
+#include "hooks.h"
 #include "kernel.h"
 #include "options.h"
 #include "session.h"
@@ -19,6 +20,7 @@ struct buffer {
 struct session {
 	const struct options *options;
 	struct kernel kernel;
+	struct hooks hooks;
 	struct iophase_bpf *skel;
 	int epoll_fd;
 	struct hist *hists;	/* the kernel's own, mapped; NULL until first read */

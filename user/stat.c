@@ -102,6 +102,7 @@ static int report(struct stat *stat, bool last)
 	struct report report = {
 		.options = &stat->options,
 		.backend = session_backend(stat->session),
+		.scan_tier = session_scan_tier(stat->session),
 		.reading = &now,
 		.cost = &cost,
 		.last = last,

@@ -12,7 +12,7 @@ unit-build: $(UNIT_TESTS)
 $(UNIT)/text.test: $(OBJ)/text.o
 $(UNIT)/calls.test: $(OBJ)/calls.o
 $(UNIT)/rows.test: $(OBJ)/rows.o $(OBJ)/fail.o
-$(UNIT)/options.test: $(addprefix $(OBJ)/,options.o calls.o rows.o fail.o)
+$(UNIT)/options.test: $(addprefix $(OBJ)/,options.o backend.o calls.o rows.o fail.o)
 
 $(UNIT)/%.test: tests/unit/%.c | $(UNIT)
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) \

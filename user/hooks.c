@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "hooks.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fail.h"
+
+#include "iophase.skel.h"
+
+/* Not in errno.h: what the kernel says to a trampoline for too many arguments. */
+#define KERNEL_ENOTSUPP 524
+
+static const char *const need_names[] = {
+	[NEED_CALLS] = "calls",
+	[NEED_PHASES] = "phases",
+	[NEED_SCAN] = "scan",
+	[NEED_COPY] = "copy",
+	[NEED_READ] = "read",
+	[NEED_SETS] = "sets",
+};
+
+const char *need_name(enum need need)
+{
+	return need_names[need];
+}
+
+typedef const char *const program_list[];
+
+static program_list calls_btf = { "iop_enter", "iop_exit", NULL };
+static program_list calls_classic = { "iop_enter_tp", "iop_exit_tp", NULL };
+static program_list calls_direct = {
+#define CALL(name, class, args, ret, i386) "iop_in_" #name, "iop_out_" #name,
+#include "../bpf/calls.def"
+#undef CALL
+	"iop_in_restart_syscall", "iop_out_restart_syscall",
+	"iop_in_rt_sigreturn", "iop_out_rt_sigreturn", NULL
+};
+static program_list phases = { "iop_switch", "iop_waking", NULL };
+static program_list scan_ends = { "iop_sock_poll", "iop_scan_done", NULL };
+static program_list scan_polled = {
+#define POLLED(function) "iop_" #function,
+#include "../bpf/polled.def"
+#undef POLLED
+	NULL
+};
+static program_list copy_function = { "iop_copy_in", "iop_copy_out", NULL };
+static program_list copy_btf = { "iop_skb_copy", "iop_tcp_copied", "iop_skb_free", NULL };
+static program_list copy_classic = { "iop_skb_copy_tp", "iop_tcp_copied_tp", "iop_skb_free_tp", NULL };
+static program_list read_functions = {
+#define READ_FUNCTION(function) "iop_rin_" #function, "iop_rout_" #function,
+#include "../bpf/reads.def"
+#undef READ_FUNCTION
+	NULL
+};
+static program_list sets_changes = {
+	"iop_ep_create", "iop_ep_ctl", "iop_ep_item_end", "iop_ep_end", NULL
+};
+
+/*
+ * A program that is interrupted by itself is dropped. From 7.0 on those on the raw system call
+ * tracepoints, and on others that are hit in process context, run with preemption enabled.
+ */
+static const char *unfit_btf(const struct kernel *kernel)
+{
+	return kernel->preemptible && kernel->tracepoints_preemptible ?
+	       "this kernel can pre-empt it, and then drops events" : NULL;
+}
+
+static const char *unfit_function(const struct kernel *kernel)
+{
+	return kernel->preemptible ? "this kernel can pre-empt it, and then drops events" : NULL;
+}
+
+static const char *unfit_dear_calls(const struct kernel *kernel)
+{
+	(void)kernel;
+	return "dearer for each watched call, and takes seconds to detach";
+}
+
+static const char *unfit_dear_scan(const struct kernel *kernel)
+{
+	(void)kernel;
+	return "each descriptor scanned on the machine would take twice as long";
+}
+
+static const char *unfit_dear_read(const struct kernel *kernel)
+{
+	(void)kernel;
+	return "a bound not much closer, for two more hooks in each read";
+}
+
+static const char *unfit_dear_sets(const struct kernel *kernel)
+{
+	(void)kernel;
+	return "four more functions to attach, for what io_uring alone does unseen";
+}
+
+/* In order of preference within a need. */
+const struct candidate candidates[] = {
+	{
+		.need = NEED_CALLS, .backend = BACKEND_TRACEPOINT,
+		.name = "tp_btf sys_enter, sys_exit",
+		.gives = "begin, end and result", .tier = "exact",
+		.programs = calls_btf, .unfit = unfit_btf,
+	}, {
+		.need = NEED_CALLS, .backend = BACKEND_TRACEPOINT,
+		.name = "tracepoints raw_syscalls",
+		.gives = "begin, end and result", .tier = "exact",
+		.programs = calls_classic,
+	}, {
+		.need = NEED_CALLS, .backend = BACKEND_TRAMPOLINE,
+		.name = "fentry, fexit of each call",
+		.gives = "begin, end and result", .tier = "exact",
+		.programs = calls_direct, .function = "__x64_sys_read", .unfit = unfit_dear_calls,
+	}, {
+		.need = NEED_PHASES, .backend = BACKEND_TRACEPOINT,
+		.name = "tp_btf sched_switch, sched_waking",
+		.gives = "blocked, runnable, waker", .tier = "exact",
+		.programs = phases,
+	}, {
+		.need = NEED_SCAN, .backend = BACKEND_TRACEPOINT,
+		.name = "sleeps and ready lists",
+		.gives = "scanned, passes", .tier = "lower_bound",
+	}, {
+		.need = NEED_SCAN, .backend = BACKEND_TRAMPOLINE,
+		.name = "fentry of the poll functions",
+		.gives = "scanned, passes", .tier = "exact",
+		.programs = scan_ends, .optional = scan_polled, .function = "sock_poll",
+		.unfit = unfit_dear_scan,
+	}, {
+		.need = NEED_COPY, .backend = BACKEND_TRAMPOLINE,
+		.name = "fentry, fexit skb_copy_datagram_iter",
+		.gives = "copy time of sockets", .tier = "exact",
+		.programs = copy_function, .function = "skb_copy_datagram_iter",
+		.unfit = unfit_function,
+	}, {
+		.need = NEED_COPY, .backend = BACKEND_TRACEPOINT,
+		.name = "tp_btf skb_copy_datagram_iovec",
+		.gives = "copy time of TCP and unix sockets", .tier = "exact",
+		.programs = copy_btf, .unfit = unfit_btf,
+	}, {
+		.need = NEED_COPY, .backend = BACKEND_TRACEPOINT,
+		.name = "tracepoint skb_copy_datagram_iovec",
+		.gives = "copy time of TCP and unix sockets", .tier = "exact",
+		.programs = copy_classic,
+	}, {
+		.need = NEED_READ, .backend = BACKEND_TRACEPOINT,
+		.name = "CPU time since it waited for data",
+		.gives = "copy time of other files", .tier = "upper_bound",
+	}, {
+		.need = NEED_READ, .backend = BACKEND_TRAMPOLINE,
+		.name = "fentry, fexit of the read functions",
+		.gives = "copy time of other files", .tier = "upper_bound",
+		.optional = read_functions, .function = "eventfd_read", .unfit = unfit_dear_read,
+	}, {
+		.need = NEED_SETS, .backend = BACKEND_TRACEPOINT,
+		.name = "epoll_ctl, close among the calls",
+		.gives = "sizes of epoll sets", .tier = "bound",
+	}, {
+		.need = NEED_SETS, .backend = BACKEND_TRAMPOLINE,
+		.name = "fexit do_epoll_ctl",
+		.gives = "sizes of epoll sets", .tier = "exact",
+		.programs = sets_changes, .function = "do_epoll_ctl", .unfit = unfit_dear_sets,
+	},
+};
+
+const u32 nr_candidates = ARRAY_SIZE(candidates);
+_Static_assert(ARRAY_SIZE(candidates) <= CANDIDATES_MAX, "one more candidate than verdicts");
+
+/*
+ * The smallest fentry program on @function: what a kernel that forbids them, or does not have
+ * the function, says to it. It is not attached.
+ */
+static void try_function(const struct kernel *kernel, const char *function, struct verdict *verdict)
+{
+	static const struct bpf_insn nothing[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY);
+	int fd, id = btf__find_by_name_kind(kernel->btf, function, BTF_KIND_FUNC);
+
+	snprintf(verdict->what, sizeof(verdict->what), "%s", function);
+	if (id < 0) {
+		verdict->stage = STAGE_MISSING;
+		return;
+	}
+	opts.attach_btf_id = id;
+	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "iop_trial", "GPL", nothing,
+			   ARRAY_SIZE(nothing), &opts);
+	if (fd >= 0) {
+		close(fd);
+		return;
+	}
+	verdict->stage = STAGE_LOAD;
+	verdict->error = errno;
+}
+
+static bool refused(const struct verdict *verdict)
+{
+	return verdict->stage > STAGE_USABLE;
+}
+
+/* Whether @candidate can be chosen. */
+static bool eligible(struct hooks *hooks, const struct candidate *candidate)
+{
+	struct verdict *verdict = &hooks->verdicts[candidate - candidates];
+
+	if (hooks->backend != BACKEND_AUTO && candidate->backend != hooks->backend)
+		return false;
+	if (hooks->backend != BACKEND_TRAMPOLINE && candidate->unfit &&
+	    candidate->unfit(hooks->kernel))
+		return false;
+	if (candidate->function && verdict->stage == STAGE_UNTRIED)
+		try_function(hooks->kernel, candidate->function, verdict);
+	return !refused(verdict);
+}
+
+/* Needs that only the other backend can meet are met by it. */
+static bool only_one_backend(enum need need, enum backend backend)
+{
+	for (u32 i = 0; i < nr_candidates; i++) {
+		if (candidates[i].need == need && candidates[i].backend == backend)
+			return false;
+	}
+	return true;
+}
+
+static const struct candidate *choose(struct hooks *hooks, enum need need)
+{
+	enum backend asked = hooks->backend;
+	const struct candidate *chosen = NULL;
+
+	if (only_one_backend(need, asked))
+		hooks->backend = BACKEND_AUTO;
+	for (u32 i = 0; i < nr_candidates && !chosen; i++) {
+		if (candidates[i].need == need && eligible(hooks, &candidates[i]))
+			chosen = &candidates[i];
+	}
+	hooks->backend = asked;
+	return chosen;
+}
+
+/* Nothing is left for @need: what was refused says why. */
+static int explain_none(const struct hooks *hooks, enum need need)
+{
+	for (u32 i = 0; i < nr_candidates; i++) {
+		const struct verdict *verdict = &hooks->verdicts[i];
+
+		if (candidates[i].need != need || !refused(verdict))
+			continue;
+		if (hooks->backend != BACKEND_AUTO)
+			return fail(EXIT_RUNTIME, "the %s backend cannot be had here: %s; leave out "
+				    "--backend for what can", backend_words[hooks->backend],
+				    verdict_text(verdict));
+		return fail(EXIT_RUNTIME, "the kernel refused the BPF programs: %s; see iophase -vv",
+			    verdict_text(verdict));
+	}
+	return fail(EXIT_RUNTIME, "nothing is left to measure %s with", need_name(need));
+}
+
+int hooks_choose(struct hooks *hooks)
+{
+	for (int need = 0; need < NR_NEEDS; need++) {
+		hooks->chosen[need] = choose(hooks, need);
+		if (!hooks->chosen[need])
+			return explain_none(hooks, need);
+	}
+	return 0;
+}
+
+static bool among(const char *const *names, const char *name)
+{
+	for (; names && *names; names++) {
+		if (!strcmp(*names, name))
+			return true;
+	}
+	return false;
+}
+
+static bool belongs(const struct candidate *candidate, const char *program)
+{
+	return among(candidate->programs, program) || among(candidate->optional, program);
+}
+
+static const struct candidate *candidate_of(const char *program)
+{
+	for (u32 i = 0; i < nr_candidates; i++) {
+		if (belongs(&candidates[i], program))
+			return &candidates[i];
+	}
+	return NULL;
+}
+
+/* "fentry/sock_poll" -> "sock_poll"; NULL if @section is not one of a function. */
+static const char *section_function(const char *section)
+{
+	const char *slash = strchr(section, '/');
+
+	return slash && (!strncmp(section, "fentry", 6) || !strncmp(section, "fexit", 5)) ?
+	       slash + 1 : NULL;
+}
+
+static bool function_exists(const struct kernel *kernel, const struct bpf_program *program)
+{
+	const char *function = section_function(bpf_program__section_name(program));
+
+	return !function ||
+	       btf__find_by_name_kind(kernel->btf, function, BTF_KIND_FUNC) > 0;
+}
+
+/* A program on one call is of use only if that call is watched. */
+static bool call_selected(const char *program, const bool selected[NR_CALLS])
+{
+	static const char *const names[] = {
+#define CALL(name, class, args, ret, i386) [CALL_##name] = #name,
+#include "../bpf/calls.def"
+#undef CALL
+	};
+	const char *call = !strncmp(program, "iop_in_", 7) ? program + 7 :
+			   !strncmp(program, "iop_out_", 8) ? program + 8 : NULL;
+
+	for (int i = 1; call && i < NR_CALLS; i++) {
+		if (!strcmp(names[i], call))
+			return selected[i];
+	}
+	return true;
+}
+
+static bool wanted(const struct hooks *hooks, const struct candidate *candidate,
+		   const struct bpf_program *program)
+{
+	const char *name = bpf_program__name(program);
+
+	return among(candidate->programs, name) ||
+	       (among(candidate->optional, name) && function_exists(hooks->kernel, program));
+}
+
+void hooks_autoload(const struct hooks *hooks, struct iophase_bpf *skel,
+		    const bool selected[NR_CALLS])
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, skel->obj) {
+		const char *name = bpf_program__name(program);
+		bool load = !candidate_of(name);
+
+		for (int need = 0; need < NR_NEEDS && !load; need++)
+			load = wanted(hooks, hooks->chosen[need], program);
+		bpf_program__set_autoload(program, load && call_selected(name, selected));
+	}
+}
+
+void hooks_autoload_only(const struct hooks *hooks, struct iophase_bpf *skel,
+			 const struct candidate *candidate)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, skel->obj)
+		bpf_program__set_autoload(program, wanted(hooks, candidate, program));
+}
+
+/* The program that libbpf last said something about. */
+static char complained[64];
+
+int hooks_print_libbpf(int level, const char *format, va_list args)
+{
+	char line[512];
+	const char *name;
+
+	vsnprintf(line, sizeof(line), format, args);
+	name = strstr(line, "prog '");
+	if (level == LIBBPF_WARN && name && !*complained)
+		snprintf(complained, sizeof(complained), "%.*s", (int)strcspn(name + 6, "'"),
+			 name + 6);
+	if (verbose < 2 && !(verbose == 1 && level == LIBBPF_WARN))
+		return 0;
+	return fputs(line, stderr);
+}
+
+static void verdict_fill(struct verdict *verdict, enum stage stage, int error, const char *what)
+{
+	verdict->stage = stage;
+	verdict->error = error;
+	snprintf(verdict->what, sizeof(verdict->what), "%s", what);
+}
+
+int hooks_load(struct iophase_bpf *skel, struct verdict *verdict)
+{
+	int err;
+
+	*complained = '\0';
+	err = -iophase_bpf__load(skel);
+	if (err)
+		verdict_fill(verdict, STAGE_LOAD, err, complained);
+	return err;
+}
+
+int hooks_attach(struct iophase_bpf *skel, struct verdict *verdict)
+{
+	for (int i = 0; i < skel->skeleton->prog_cnt; i++) {
+		const struct bpf_prog_skeleton *entry = &skel->skeleton->progs[i];
+		struct bpf_program *program = *entry->prog;
+		const struct candidate *candidate = candidate_of(entry->name);
+
+		if (!bpf_program__autoload(program))
+			continue;
+		*entry->link = bpf_program__attach(program);
+		if (*entry->link)
+			continue;
+		if (candidate && among(candidate->optional, entry->name) &&
+		    !among(candidate->programs, entry->name)) {
+			debug("%s: %s", bpf_program__section_name(program), strerror(errno));
+			continue;
+		}
+		verdict_fill(verdict, STAGE_ATTACH, errno, entry->name);
+		return verdict->error;
+	}
+	return 0;
+}
+
+bool hooks_refuse(struct hooks *hooks, const struct verdict *verdict)
+{
+	const struct candidate *candidate = candidate_of(verdict->what);
+
+	if (!candidate)
+		return false;
+	hooks->verdicts[candidate - candidates] = *verdict;
+	return true;
+}
+
+const char *verdict_text(const struct verdict *verdict)
+{
+	static char text[192];
+	const char *what = verdict->what;
+
+	if (verdict->stage == STAGE_MISSING)
+		snprintf(text, sizeof(text), "no such function: %s (inlined, or under another name)",
+			 what);
+	else if (verdict->error == EPERM)
+		snprintf(text, sizeof(text), "%s: EPERM: the kernel is locked down", what);
+	else if (verdict->error == ENOENT)
+		snprintf(text, sizeof(text), "%s: ENOENT: only a copy of it made by the compiler is "
+			 "there", what);
+	else if (verdict->error == EBUSY)
+		snprintf(text, sizeof(text), "%s: EBUSY: the kernel lets nothing be put on it", what);
+	else if (verdict->error == KERNEL_ENOTSUPP)
+		snprintf(text, sizeof(text), "%s: ENOTSUPP: it has too many arguments", what);
+	else
+		snprintf(text, sizeof(text), "%s: %s (%s)", what, strerrorname_np(verdict->error),
+			 strerror(verdict->error));
+	return text;
+}
+
+const char *hooks_backend(const struct hooks *hooks)
+{
+	bool used[3] = { false };
+
+	for (int need = 0; need < NR_NEEDS; need++) {
+		/* The scheduler is watched the same way by all of them. */
+		if (need != NEED_PHASES)
+			used[hooks->chosen[need]->backend] = true;
+	}
+	if (used[BACKEND_TRAMPOLINE] && used[BACKEND_TRACEPOINT])
+		return "mixed";
+	return backend_words[used[BACKEND_TRAMPOLINE] ? BACKEND_TRAMPOLINE : BACKEND_TRACEPOINT];
+}
