@@ -19,7 +19,7 @@ import time
 import initramfs
 
 QEMU = "qemu-system-x86_64"
-APPEND = "console=ttyS0 panic=-1 quiet"
+APPEND = "console=ttyS0 panic=-1 quiet tsc=reliable"
 TAIL_LINES = 25
 MEMORY_MB = 1024
 CPUS = 2
