@@ -51,7 +51,7 @@ struct poll_walk {
 	u64 entries;		/* address in user space */
 	u32 left;
 	u32 found;
-	u32 ready_left;		/* entries with a result still to come */
+	u32 ready, seen;	/* entries with a result, and those of them seen so far */
 	bool failed;
 };
 
@@ -118,18 +118,16 @@ static long poll_invalid_chunk(u32 index, struct poll_walk *walk)
 			found += result >> 5 & 1;		/* POLLNVAL */
 			ready += (result + 0xffff) >> 16;	/* any */
 		}
-		if (ready >= walk->ready_left)
-			break;
 	}
 	walk->found += found;
-	walk->ready_left -= ready < walk->ready_left ? ready : walk->ready_left;
-	return !walk->left || !walk->ready_left;
+	walk->seen += ready;
+	return !walk->left || walk->seen >= walk->ready;
 }
 
 /* Of the @ready entries with a result: those that were no open descriptor, so not scanned. */
 __noinline u32 poll_invalid(u64 entries, u32 n, u32 ready)
 {
-	struct poll_walk walk = { .entries = entries, .left = n, .ready_left = ready };
+	struct poll_walk walk = { .entries = entries, .left = n, .ready = ready };
 
 	bpf_loop((n + POLL_CHUNK - 1) / POLL_CHUNK, poll_invalid_chunk, &walk, 0);
 	return walk.found;
@@ -139,10 +137,12 @@ __noinline u32 poll_invalid(u64 entries, u32 n, u32 ready)
 #define SELECT_CHUNK	32	/* words of 64 descriptors: few, for the verifier walks them all */
 #define SELECT_GROUP	4
 #define SELECT_STRIDE	(SELECT_CHUNK + SELECT_GROUP)
+#define SELECT_SETS_END	128	/* a power of two beyond the places of the sets */
 
 struct select_walk {
 	u64 sets[4];		/* addresses in user space, those that were given first */
 	u32 given;
+	u32 second, third;	/* where the words of the second and third set are put */
 	u32 left;		/* descriptors */
 	u32 found;
 	bool failed;
@@ -158,9 +158,9 @@ static __always_inline u32 popcount(u64 v)
 
 /*
  * The next words of set @i of @walk, of which the last ends at descriptor @n, in their place
- * in @page, with nothing set behind them up to a whole group.
+ * in @page, with nothing set behind them up to a whole group. False if they cannot be read.
  */
-static __always_inline u64 *select_fetch(struct select_walk *walk, struct scratch *page, u32 i,
+static __always_inline bool select_fetch(struct select_walk *walk, struct scratch *page, u32 i,
 					 u32 n)
 {
 	u64 *words = page->words + i * SELECT_STRIDE;
@@ -169,35 +169,37 @@ static __always_inline u64 *select_fetch(struct select_walk *walk, struct scratc
 	if (!count || count > SELECT_CHUNK ||
 	    bpf_probe_read_user(words, count * sizeof(u64), (void *)walk->sets[i])) {
 		walk->failed = true;
-		return NULL;
+		return false;
 	}
 	walk->sets[i] += count * sizeof(u64);
 	page->count = count;
 	words[count - 1] &= -1ull >> (-n & 63);
 	for (u32 pad = 0; pad < SELECT_GROUP; pad++)
 		words[count + pad] = 0;
-	return words;
+	return true;
 }
 
 static long select_chunk(u32 index, struct select_walk *walk)
 {
 	u32 n = walk->left < SELECT_CHUNK * 64 ? walk->left : SELECT_CHUNK * 64;
 	struct scratch *page = scratch_get();
-	u64 *a, *b, *c, count;
-	u32 found = 0;
+	u32 found = 0, second, third;
+	u64 count;
 
 	if (!page)
 		return 1;
+	for (u32 i = 0; i < 3 && i < walk->given; i++) {
+		if (!select_fetch(walk, page, i, n))
+			return 1;
+	}
 	/* A set that was not given is replaced by one that was: it adds nothing. */
-	a = select_fetch(walk, page, 0, n);
-	b = walk->given > 1 ? select_fetch(walk, page, 1, n) : a;
-	c = walk->given > 2 ? select_fetch(walk, page, 2, n) : a;
-	if (!a || !b || !c)
-		return 1;
+	second = walk->second & (SELECT_SETS_END - 1);
+	third = walk->third & (SELECT_SETS_END - 1);
 	count = page->count;
 	for (u32 at = 0; at < SELECT_CHUNK && at < count; at += SELECT_GROUP) {
 		for (u32 i = at; i < at + SELECT_GROUP; i++)
-			found += popcount(a[i] | b[i] | c[i]);
+			found += popcount(page->words[i] | page->words[second + i] |
+					  page->words[third + i]);
 	}
 	walk->found += found;
 	walk->left -= n;
@@ -231,6 +233,8 @@ __noinline u64 select_asked(u64 in, u64 out, u64 ex, u32 n)
 		walk.sets[walk.given++ & 3] = out;
 	if (ex)
 		walk.sets[walk.given++ & 3] = ex;
+	walk.second = walk.given > 1 ? SELECT_STRIDE : 0;
+	walk.third = walk.given > 2 ? 2 * SELECT_STRIDE : 0;
 	if (n && walk.given)
 		bpf_loop((n + SELECT_CHUNK * 64 - 1) / (SELECT_CHUNK * 64), select_chunk, &walk, 0);
 	return walk.failed ? SETS_UNREAD : walk.found;

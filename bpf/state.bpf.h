@@ -76,6 +76,7 @@ struct thread {
 	u64 copy_ns;		/* exact part */
 	u64 copy_skb;		/* the buffer being copied from */
 	u64 asked;
+	u64 invalid;		/* asked for by poll, but no descriptor */
 	u64 scanned;
 	u64 ep;			/* struct eventpoll of an epoll wait */
 	u64 ep_last;		/* last item of its ready list at the last walk */

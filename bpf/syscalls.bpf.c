@@ -17,6 +17,7 @@ static __always_inline void clear_call(struct thread *th)
 	th->copy_loose = false;
 	th->copy_missed = false;
 	th->asked = 0;
+	th->invalid = 0;
 	th->scanned = 0;
 	th->ep = 0;
 	th->ep_last = 0;
@@ -147,6 +148,15 @@ __noinline u64 mmsg_bytes(u64 vec, u32 messages, bool truncated)
 	return walk.sum;
 }
 
+static __always_inline struct call_kind kind_of(u32 call)
+{
+	return (struct call_kind){
+		.class = call_kinds[call].class,
+		.ret = call_kinds[call].ret,
+		.args = call_kinds[call].args,
+	};
+}
+
 static __always_inline bool result_restarts(s64 ret)
 {
 	return ret == -ERESTARTSYS || ret == -ERESTARTNOINTR || ret == -ERESTARTNOHAND ||
@@ -172,7 +182,7 @@ static __always_inline void count_result(struct thread *th, struct totals *sum, 
 		sum->restarted++;
 	} else {
 		sum->errors++;
-		errno_add(th, call, -ret);
+		errno_add(th->proc, call, -ret);
 	}
 }
 
@@ -250,8 +260,7 @@ static __always_inline void count_sets(struct thread *th, struct totals *sum, u3
 	u64 valid = th->asked, bytes;
 
 	if (args == ARGS_POLL) {
-		if (ret > 0 && !th->sleeps)
-			valid -= poll_invalid(th->args[0], th->args[1], ret);
+		valid -= th->invalid;
 		sum->set_copy_bytes += (8 + 2) * (u64)(u32)th->args[1] * th->entries;
 	} else {
 		bytes = (!!th->args[1] + !!th->args[2] + !!th->args[3]) * select_bytes(th->args[0]);
@@ -264,11 +273,16 @@ static __always_inline void count_sets(struct thread *th, struct totals *sum, u3
 		loss(LOSS_sets_unread);
 }
 
-static __always_inline void count_wait(struct thread *th, struct totals *sum, u32 call, u32 args,
-				       s64 ret)
+/* The figures of a wait: a global function, which the verifier looks at once. */
+__noinline int count_wait(struct thread *th, struct totals *sum, u32 call, s64 ret)
 {
+	u32 args;
+
+	if (!th || !sum || call >= NR_CALLS)
+		return 0;
+	args = call_kinds[call].args;
 	if (!call_looked(th, call, args, ret))
-		return;
+		return 0;
 	if (args != ARGS_EPOLL)
 		count_sets(th, sum, args, ret);
 	else if (th->ep)
@@ -277,13 +291,18 @@ static __always_inline void count_wait(struct thread *th, struct totals *sum, u3
 	sum->asked_unknown += th->asked_unknown;
 	if (ret > 0)
 		sum->ready += ret;
+	return 0;
 }
 
-static __always_inline void count_bytes(struct thread *th, struct totals *sum,
-					struct call_kind kind, u64 ret)
+/* The bytes of a call with flags or messages, of which the result does not tell all. */
+__noinline int count_messages(struct thread *th, struct totals *sum, u32 call, u64 ret)
 {
-	u64 bytes = ret, flags = 0;
+	u64 bytes = ret, flags = 0, room;
+	struct call_kind kind;
 
+	if (!th || !sum || call >= NR_CALLS)
+		return 0;
+	kind = kind_of(call);
 	if (kind.ret == RET_MSGS) {
 		sum->messages += ret;
 		flags = kind.class == CLASS_INPUT ? th->args[3] : 0;
@@ -292,19 +311,26 @@ static __always_inline void count_bytes(struct thread *th, struct totals *sum,
 		flags = th->args[3];
 		if (bytes > th->args[2])
 			bytes = th->args[2];
-	} else if (kind.args == ARGS_MSG) {
+	} else {
 		flags = th->args[2];
-		if (flags & MSG_TRUNC) {
-			u64 room = msg_room(th->args[1]);
-
-			if (bytes > room)
-				bytes = room;
-		}
+		room = flags & MSG_TRUNC ? msg_room(th->args[1]) : bytes;
+		if (bytes > room)
+			bytes = room;
 	}
-	if (kind.class == CLASS_INPUT && flags & MSG_PEEK)
+	if (flags & MSG_PEEK)
 		sum->peek_bytes += bytes;
 	else
 		sum->bytes += bytes;
+	return 0;
+}
+
+static __always_inline void count_bytes(struct thread *th, struct totals *sum, u32 call,
+					struct call_kind kind, s64 ret)
+{
+	if (kind.args == ARGS_BUFF || kind.args == ARGS_MSG || kind.args == ARGS_MMSG)
+		count_messages(th, sum, call, ret);
+	else
+		sum->bytes += ret;
 }
 
 /*
@@ -325,47 +351,45 @@ static __always_inline void count_copy(struct thread *th, struct totals *sum, u6
 	sum->copy_bound_ns += copy - exact;
 }
 
-static __always_inline void count_hist(struct thread *th, struct slot *slot, u64 wall)
+__noinline int count_hist(struct thread *th, u32 row, u64 wall)
 {
-	u32 row = slot->hist - 1;
 	struct hist *hist = bpf_map_lookup_elem(&hists, &row);
-	u64 off = th->blocked_ns + th->runnable_ns;
+	u64 off;
 
+	if (!th)
+		return 0;
 	if (!hist) {
 		loss(LOSS_hist_full);
-		return;
+		return 0;
 	}
+	off = th->blocked_ns + th->runnable_ns;
 	if (!off) {
 		hist_add(hist->direct, wall);
-		return;
+		return 0;
 	}
 	hist_add(hist->wall, wall);
 	hist_add(hist->blocked, th->blocked_ns);
 	hist_add(hist->runnable, th->runnable_ns);
 	hist_add(hist->on_cpu, wall - off);
+	return 0;
 }
 
-/* The call @th is inside returned @ret at @now. */
-static __always_inline void call_finish(struct thread *th, s64 ret, u64 now)
+/* @call, of @kind, that @th is inside returned @ret at @now. */
+static __always_inline void call_count(struct thread *th, u32 call, struct call_kind kind, s64 ret,
+				       u64 now)
 {
-	u32 call = th->call;
-	struct call_kind kind;
 	u64 wall = now - th->enter_ns;
 	struct slot *slot;
 
 	switch_check(th, now);
 	th->call = CALL_NONE;
-	if (th->began_before || stopped || call >= NR_CALLS)
+	if (th->began_before || stopped)
 		return;
 	if ((knobs.min_ns && wall < knobs.min_ns) || (knobs.failed_only && ret >= 0))
 		return;
 	slot = slot_of(th, call);
 	if (!slot)
 		return;
-	kind.class = call_kinds[call].class;
-	kind.ret = call_kinds[call].ret;
-	kind.args = call_kinds[call].args;
-
 	th->seq++;
 	barrier();
 	slot->sum.calls++;
@@ -376,16 +400,19 @@ static __always_inline void call_finish(struct thread *th, s64 ret, u64 now)
 		slot->sum.blocked_d_ns += th->blocked_d_ns;
 	}
 	if (kind.class == CLASS_WAIT) {
-		count_wait(th, &slot->sum, call, kind.args, ret);
+		/* An entry that is no descriptor is a result, with which the first pass is the last. */
+		if (kind.args == ARGS_POLL && ret > 0 && !th->sleeps)
+			th->invalid = poll_invalid(th->args[0], th->args[1], ret);
+		count_wait(th, &slot->sum, call, ret);
 	} else if (ret > 0 && kind.ret != RET_OK) {
-		count_bytes(th, &slot->sum, kind, ret);
+		count_bytes(th, &slot->sum, call, kind, ret);
 		if (kind.class == CLASS_INPUT)
 			count_copy(th, &slot->sum, now);
 	}
 	count_result(th, &slot->sum, call, kind, ret);
 	barrier();
 	th->seq++;
-	count_hist(th, slot, wall);
+	count_hist(th, slot->hist - 1, wall);
 }
 
 /*
@@ -405,16 +432,24 @@ static __always_inline void call_hold(struct thread *th, s64 ret, u64 now)
  * It was not run again. A handler ran then, and only ERESTARTSYS leaves open whether the
  * program saw EINTR (handle_signal(), arch/x86/kernel/signal.c).
  */
-static __noinline void call_held_ends(struct thread *th, bool eintr)
+__noinline int call_held_ends(struct thread *th, bool eintr)
 {
-	s64 ret = -(s64)th->held_ret;
+	s64 ret = -EINTR;
+	u32 call;
 
+	if (!th)
+		return 0;
+	if (!eintr && th->held_ret == ERESTARTSYS)
+		ret = -ERESTARTSYS;
+	call = th->call;
 	th->held = false;
-	call_finish(th, eintr || ret != -ERESTARTSYS ? -EINTR : ret, th->held_ns);
+	if (call < NR_CALLS)
+		call_count(th, call, kind_of(call), ret, th->held_ns);
+	return 0;
 }
 
 /* It goes on: the time between, in handlers or stopped, is none of the call's. */
-static __noinline void call_resume(struct thread *th)
+static __always_inline void call_resume(struct thread *th)
 {
 	u64 now = bpf_ktime_get_ns();
 
@@ -512,7 +547,7 @@ static __always_inline void call_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u
 		return;
 	if (task->thread_info.status & TS_COMPAT) {
 		if (route & ROUTE_COMPAT)
-			left_out_add(th);
+			left_out_add(th->proc);
 		return;
 	}
 	thread_enters(task, th, route, a0, a1, a2, a3, a4);
@@ -546,10 +581,11 @@ static __always_inline void helper_exit(struct task_struct *task, struct thread 
 /* rt_sigreturn(2) forgets its own number (restore_sigcontext(), arch/x86/kernel/signal_64.c). */
 #define NR_AFTER_SIGRETURN	(-1ull)
 
-/* The call of @route that @th is inside returns @ret. */
+/* The call of @route that @th is inside returns @ret. @kind: its kind, NULL to look it up. */
 static __always_inline void thread_exits(struct task_struct *task, struct thread *th, u32 route,
-					 s64 ret)
+					 const struct call_kind *kind, s64 ret)
 {
+	u32 call = th->call;
 	u64 now;
 
 	if (ROUTE_CALL(route) >= NR_CALLS) {
@@ -557,9 +593,9 @@ static __always_inline void thread_exits(struct task_struct *task, struct thread
 			helper_exit(task, th, ROUTE_ARGS(route), ret);
 			return;
 		}
-		if (!th->call)
+		if (!call || call >= NR_CALLS)
 			return;
-	} else if (ROUTE_CALL(route) != th->call) {
+	} else if (ROUTE_CALL(route) != call) {
 		if (th->synced)
 			loss(LOSS_enter_missed);
 		th->call = CALL_NONE;
@@ -572,7 +608,7 @@ static __always_inline void thread_exits(struct task_struct *task, struct thread
 	}
 	if (ROUTE_ARGS(route) == ARGS_CTL && !ret && !knobs.sets_hooked)
 		exit_ctl(task, th);
-	call_finish(th, ret, now);
+	call_count(th, call, kind ? *kind : kind_of(call), ret, now);
 }
 
 static __always_inline void call_exit(u64 nr, s64 ret)
@@ -593,7 +629,7 @@ static __always_inline void call_exit(u64 nr, s64 ret)
 	th = thread_of(task);
 	if (!th || task->thread_info.status & TS_COMPAT)
 		return;
-	thread_exits(task, th, route, ret);
+	thread_exits(task, th, route, NULL, ret);
 }
 
 SEC("tp_btf/sys_enter")
@@ -638,31 +674,39 @@ static __always_inline void direct_enter(u32 route, struct pt_regs *regs)
 		thread_enters(task, th, route, regs->di, regs->si, regs->dx, regs->r10, regs->r8);
 }
 
-static __always_inline void direct_exit(u32 route, s64 ret)
+static __always_inline void direct_exit(u32 route, const struct call_kind *kind, s64 ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct thread *th = thread_of(task);
 
 	if (th)
-		thread_exits(task, th, route, ret);
+		thread_exits(task, th, route, kind, ret);
 }
 
-#define DIRECT(name, route)								\
-	SEC("fentry/__x64_sys_" #name)							\
+/* The number of sendfile(2) is that of its 64-bit form; the other is there for 32-bit programs. */
+#define __x64_sys_sendfile	__x64_sys_sendfile64
+
+#define DIRECT(name, function, ...) DIRECT_AT(name, function, __VA_ARGS__)
+#define DIRECT_AT(name, function, route, kind)						\
+	SEC("fentry/" #function)							\
 	int BPF_PROG(iop_in_##name, struct pt_regs *regs)				\
 	{										\
 		direct_enter(route, regs);						\
 		return 0;								\
 	}										\
-	SEC("fexit/__x64_sys_" #name)							\
+	SEC("fexit/" #function)								\
 	int BPF_PROG(iop_out_##name, struct pt_regs *regs, long ret)			\
 	{										\
-		direct_exit(route, ret);						\
+		direct_exit(route, kind, ret);						\
 		return 0;								\
 	}
 
-#define CALL(name, class, args, ret, i386) DIRECT(name, ROUTE(CALL_##name, ARGS_##args))
+#define CALL(name, class_, args_, ret_, i386)						\
+	DIRECT(name, __x64_sys_##name, ROUTE(CALL_##name, ARGS_##args_),		\
+	       (&(struct call_kind){ .class = CLASS_##class_, .ret = RET_##ret_,	\
+				     .args = ARGS_##args_ }))
 #include "calls.def"
 #undef CALL
-DIRECT(restart_syscall, ROUTE(CALL_NO_ROW, ARGS_RESTART))
-DIRECT(rt_sigreturn, ROUTE(CALL_NO_ROW, ARGS_SIGRETURN))
+/* Without arguments, a call has one entry for all programs, under another name. */
+DIRECT(restart_syscall, __do_sys_restart_syscall, ROUTE(CALL_NO_ROW, ARGS_RESTART), NULL)
+DIRECT(rt_sigreturn, __do_sys_rt_sigreturn, ROUTE(CALL_NO_ROW, ARGS_SIGRETURN), NULL)

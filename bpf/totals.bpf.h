@@ -26,7 +26,7 @@ static __always_inline void hist_add(u64 *buckets, u64 ns)
 }
 
 /* Row + 1 in hists of @call in @proc, 0 if none is free. */
-static __noinline u32 hist_row(proc_id proc, u32 call)
+__noinline u32 hist_row(u64 proc, u32 call)
 {
 	struct hist_key key = { .proc = proc, .call = call };
 	u32 *known = bpf_map_lookup_elem(&hist_rows, &key);
@@ -48,14 +48,23 @@ static __noinline u32 hist_row(proc_id proc, u32 call)
 	return known ? *known + 1 : 0;
 }
 
-/* Adds @slot to the shared row of its process, or, with per-thread rows, of its thread. */
-static __noinline void slot_fold(struct task_struct *task, proc_id proc, struct slot *slot)
+/*
+ * Adds slot @i of @th, the running thread, to the shared row of its process, or, with rows per
+ * thread, to its own.
+ */
+__noinline int slot_fold(struct thread *th, u32 i)
 {
-	struct folded_key key = { .proc = proc, .call = slot->call };
+	struct folded_key key = {};
 	struct folded *row;
+	struct slot *slot;
 
+	if (!th || i >= NR_SLOTS)
+		return 0;
+	slot = &th->slots[i];
+	key.proc = th->proc;
+	key.call = slot->call;
 	if (knobs.per_thread)
-		key.tid = task->pid;
+		key.tid = bpf_get_current_pid_tgid();
 	row = bpf_map_lookup_elem(&folded, &key);
 	if (!row) {
 		if (bpf_map_update_elem(&folded, &key, &folded_zero, BPF_NOEXIST) == -7 /* E2BIG */ &&
@@ -68,31 +77,33 @@ static __noinline void slot_fold(struct task_struct *task, proc_id proc, struct 
 	}
 	if (!row) {
 		__sync_fetch_and_add(&losses[LOSS_folded_full], slot->sum.calls);
-		return;
+		return 0;
 	}
-	for (u32 i = 0; i < NR_FIGURES; i++) {
-		u64 figure = ((u64 *)&slot->sum)[i];
-
-		if (figure)
-			__sync_fetch_and_add(&((u64 *)&row->sum)[i], figure);
-	}
+	for (u32 f = 0; f < NR_FIGURES; f++)
+		__sync_fetch_and_add(&((u64 *)&row->sum)[f], ((u64 *)&slot->sum)[f]);
 	if (key.tid)
-		bpf_probe_read_kernel(row->comm, sizeof(row->comm), task->comm);
+		bpf_get_current_comm(row->comm, sizeof(row->comm));
 	else
-		bpf_probe_read_kernel(row->comm, sizeof(row->comm), task->group_leader->comm);
+		bpf_probe_read_kernel(row->comm, sizeof(row->comm),
+				      bpf_get_current_task_btf()->group_leader->comm);
+	return 0;
 }
 
-static __noinline u32 slot_new(struct thread *th, u32 call)
+/* A slot for @call, which has none: its index + 1. */
+__noinline u32 slot_new(struct thread *th, u32 call)
 {
-	u32 i = th->next_slot;
 	struct slot *slot;
+	u32 i;
 
+	if (!th)
+		return 0;
+	i = th->next_slot;
 	if (i >= NR_SLOTS)
 		return 0;
 	th->next_slot = i + 1 < NR_SLOTS ? i + 1 : 0;
 	slot = &th->slots[i];
 	if (slot->call) {
-		slot_fold(bpf_get_current_task_btf(), th->proc, slot);
+		slot_fold(th, i);
 		th->slot_of[slot->call & 31] = 0;
 		__builtin_memset(&slot->sum, 0, sizeof(slot->sum));
 		__sync_fetch_and_add(&folds, 1);
@@ -116,9 +127,9 @@ static __always_inline struct slot *slot_of(struct thread *th, u32 call)
 	return &th->slots[i - 1];
 }
 
-static __noinline void errno_add(struct thread *th, u32 call, u32 error)
+__noinline int errno_add(u64 proc, u32 call, u32 error)
 {
-	struct errno_key key = { .proc = th->proc, .call = call, .error = error };
+	struct errno_key key = { .proc = proc, .call = call, .error = error };
 	u64 *count;
 
 	if (knobs.per_thread)
@@ -132,13 +143,13 @@ static __noinline void errno_add(struct thread *th, u32 call, u32 error)
 		__sync_fetch_and_add(count, 1);
 	else
 		loss(LOSS_errnos_full);
+	return 0;
 }
 
 /* A call of a 32-bit program: its arguments are laid out differently, so it is only counted. */
-static __noinline void left_out_add(struct thread *th)
+__noinline int left_out_add(u64 proc)
 {
 	struct left_out none = {}, *row;
-	proc_id proc = th->proc;
 
 	loss(LOSS_compat_calls);
 	row = bpf_map_lookup_elem(&left_outs, &proc);
@@ -149,18 +160,21 @@ static __noinline void left_out_add(struct thread *th)
 	}
 	if (row)
 		__sync_fetch_and_add(&row->calls, 1);
+	return 0;
 }
 
-/* Moves the thread's run of wake-ups by one waker to the shared row. */
-static __noinline void waker_flush(struct task_struct *task, struct thread *th)
+/* Moves the run of wake-ups of thread @tid by one waker to the shared row. */
+__noinline int waker_flush(struct thread *th, u32 tid)
 {
-	struct waker_key key = { .proc = th->proc, .call = th->waker_call };
+	struct waker_key key = {};
 	u64 *count;
 
-	if (!th->waker_run)
-		return;
+	if (!th || !th->waker_run)
+		return 0;
+	key.proc = th->proc;
+	key.call = th->waker_call;
 	if (knobs.per_thread)
-		key.tid = task->pid;
+		key.tid = tid;
 	key.waker = th->waker;
 	count = bpf_map_lookup_elem(&wakers, &key);
 	if (!count) {
@@ -172,6 +186,7 @@ static __noinline void waker_flush(struct task_struct *task, struct thread *th)
 	else
 		__sync_fetch_and_add(&losses[LOSS_wakers_full], th->waker_run);
 	th->waker_run = 0;
+	return 0;
 }
 
 #endif

@@ -95,9 +95,9 @@ static __always_inline void watch_end(struct task_struct *task, struct thread *t
 	}
 	for (u32 i = 0; i < NR_SLOTS; i++) {
 		if (th->slots[i].call)
-			slot_fold(task, th->proc, &th->slots[i]);
+			slot_fold(th, i);
 	}
-	waker_flush(task, th);
+	waker_flush(th, task->pid);
 	bpf_task_storage_delete(&threads, task);
 	__sync_fetch_and_add(&folds, 1);
 	__sync_fetch_and_add(&watched_threads, -1);
@@ -181,19 +181,21 @@ static __always_inline u16 slots_used(struct thread *th)
 	return n;
 }
 
-/* A copy of @slot that no hook changed meanwhile; after 3 tries, as it is. */
-static __always_inline void slot_copy(struct thread *th, struct slot *slot,
-				      struct slot_record *record)
+/* A copy of slot @i that no hook changed meanwhile; after 3 tries, as it is. */
+__noinline int slot_copy(struct thread *th, u32 i, struct slot_record *record)
 {
-	for (u32 i = 0; i < 3; i++) {
+	if (!th || !record || i >= NR_SLOTS)
+		return 0;
+	for (u32 try = 0; try < 3; try++) {
 		u32 seq = *(volatile u32 *)&th->seq;
 
-		record->call = slot->call;
-		record->sum = slot->sum;
+		record->call = th->slots[i].call;
+		record->sum = th->slots[i].sum;
 		barrier();
 		if (!(seq & 1) && seq == *(volatile u32 *)&th->seq)
 			break;
 	}
+	return 0;
 }
 
 SEC("iter/task")
@@ -223,10 +225,9 @@ int iop_dump(struct bpf_iter__task *ctx)
 	record.waker_call = th->waker_call;
 	record.waker_run = th->waker_run;
 	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
-	for (u32 i = 0, n = 0; i < NR_SLOTS; i++) {
-		if (!th->slots[i].call || n++ >= record.nr_slots)
-			continue;
-		slot_copy(th, &th->slots[i], &slot);
+	/* Slots are taken in order, and never given back; one taken just now is not announced. */
+	for (u32 i = 0; i < NR_SLOTS && i < record.nr_slots; i++) {
+		slot_copy(th, i, &slot);
 		bpf_seq_write(ctx->meta->seq, &slot, sizeof(slot));
 	}
 	return 0;

@@ -89,16 +89,28 @@ static s64 percpu_offset(const struct btf *btf, const char *name)
 	return -1;
 }
 
+/* Bytes from the beginning of type @id to @member, also of structures without a name in it. */
+static s64 type_member_offset(const struct btf *btf, u32 id, const char *member)
+{
+	const struct btf_type *type = btf__type_by_id(btf, id);
+
+	for (u32 i = 0; btf_is_composite(type) && i < btf_vlen(type); i++) {
+		const struct btf_member *m = &btf_members(type)[i];
+		const char *name = btf__name_by_offset(btf, m->name_off);
+		s64 offset = *name ? strcmp(name, member) ? -1 : 0 :
+			     type_member_offset(btf, m->type, member);
+
+		if (offset >= 0)
+			return offset + btf_member_bit_offset(type, i) / 8;
+	}
+	return -1;
+}
+
 static s64 member_offset(const struct btf *btf, const char *name, const char *member)
 {
 	int id = btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT);
-	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, id) : NULL;
 
-	for (u32 i = 0; type && i < btf_vlen(type); i++) {
-		if (!strcmp(btf__name_by_offset(btf, btf_members(type)[i].name_off), member))
-			return btf_member_bit_offset(type, i) / 8;
-	}
-	return -1;
+	return id > 0 ? type_member_offset(btf, id, member) : -1;
 }
 
 /*
