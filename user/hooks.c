@@ -188,7 +188,7 @@ static void try_function(const struct kernel *kernel, const char *function, stru
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY);
 	int fd, id = btf__find_by_name_kind(kernel->btf, function, BTF_KIND_FUNC);
 
-	snprintf(verdict->what, sizeof(verdict->what), "%s", function);
+	snprintf(verdict->target, sizeof(verdict->target), "%s", function);
 	if (id < 0) {
 		verdict->stage = STAGE_MISSING;
 		return;
@@ -369,7 +369,7 @@ void hooks_autoload_only(const struct hooks *hooks, struct iophase_bpf *skel,
 }
 
 /* The program that libbpf last said something about. */
-static char complained[64];
+static char complained[32];
 
 int hooks_print_libbpf(int level, const char *format, va_list args)
 {
@@ -386,11 +386,17 @@ int hooks_print_libbpf(int level, const char *format, va_list args)
 	return fputs(line, stderr);
 }
 
-static void verdict_fill(struct verdict *verdict, enum stage stage, int error, const char *what)
+static void verdict_fill(struct verdict *verdict, struct iophase_bpf *skel, enum stage stage,
+			 int error, const char *name)
 {
-	verdict->stage = stage;
+	struct bpf_program *program = bpf_object__find_program_by_name(skel->obj, name);
+	const char *section = program ? bpf_program__section_name(program) : "?";
+
+	verdict->stage = error == ESRCH ? STAGE_MISSING : stage;
 	verdict->error = error;
-	snprintf(verdict->what, sizeof(verdict->what), "%s", what);
+	snprintf(verdict->program, sizeof(verdict->program), "%s", name);
+	snprintf(verdict->target, sizeof(verdict->target), "%s",
+		 section_function(section) ? : section);
 }
 
 int hooks_load(struct iophase_bpf *skel, struct verdict *verdict)
@@ -400,7 +406,7 @@ int hooks_load(struct iophase_bpf *skel, struct verdict *verdict)
 	*complained = '\0';
 	err = -iophase_bpf__load(skel);
 	if (err)
-		verdict_fill(verdict, STAGE_LOAD, err, complained);
+		verdict_fill(verdict, skel, STAGE_LOAD, err, complained);
 	return err;
 }
 
@@ -421,7 +427,7 @@ int hooks_attach(struct iophase_bpf *skel, struct verdict *verdict)
 			debug("%s: %s", bpf_program__section_name(program), strerror(errno));
 			continue;
 		}
-		verdict_fill(verdict, STAGE_ATTACH, errno, entry->name);
+		verdict_fill(verdict, skel, STAGE_ATTACH, errno, entry->name);
 		return verdict->error;
 	}
 	return 0;
@@ -429,7 +435,7 @@ int hooks_attach(struct iophase_bpf *skel, struct verdict *verdict)
 
 bool hooks_refuse(struct hooks *hooks, const struct verdict *verdict)
 {
-	const struct candidate *candidate = candidate_of(verdict->what);
+	const struct candidate *candidate = candidate_of(verdict->program);
 
 	if (!candidate)
 		return false;
@@ -440,7 +446,7 @@ bool hooks_refuse(struct hooks *hooks, const struct verdict *verdict)
 const char *verdict_text(const struct verdict *verdict)
 {
 	static char text[192];
-	const char *what = verdict->what;
+	const char *what = verdict->target;
 
 	if (verdict->stage == STAGE_MISSING)
 		snprintf(text, sizeof(text), "no such function: %s (inlined, or under another name)",

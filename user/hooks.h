@@ -39,13 +39,14 @@ extern const struct candidate candidates[];
 extern const u32 nr_candidates;
 #define CANDIDATES_MAX 16
 
-/* How a trial ended. What could not be loaded or attached is named in what[]. */
 enum stage { STAGE_UNTRIED, STAGE_USABLE, STAGE_MISSING, STAGE_LOAD, STAGE_ATTACH };
 
+/* How a trial ended. */
 struct verdict {
 	enum stage stage;
 	int error;		/* errno of STAGE_LOAD and STAGE_ATTACH */
-	char what[64];		/* a function, or the section of a program */
+	char program[32];	/* which one was refused; "" in a trial without ours */
+	char target[64];	/* the function, or the section, it was for */
 };
 
 struct hooks {

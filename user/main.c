@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "fail.h"
+#include "probes.h"
 #include "stat.h"
 #include "types.h"
 
@@ -14,6 +15,7 @@ static const struct command {
 	int (*main)(int argc, char **argv);
 } commands[] = {
 	{ "stat", stat_main },
+	{ "probes", probes_main },
 };
 
 /* A first word that is neither an option nor an interval is meant as a command. */

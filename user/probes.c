@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* iophase probes: every hook there is, loaded and attached for a moment, and what would be used. */
+#include "probes.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "backend.h"
+#include "calls.h"
+#include "fail.h"
+#include "hooks.h"
+#include "kernel.h"
+#include "version.h"
+
+#include "iophase.skel.h"
+
+enum { KEY_BACKEND = 256 };
+
+struct probes {
+	enum backend backend;
+	bool json;
+	struct kernel kernel;
+	struct hooks hooks;
+};
+
+static const struct argp_option option_table[] = {
+	{ "json", 'j', 0, 0, "Print JSON", 0 },
+	{ "backend", KEY_BACKEND, "WHICH", 0, "What this backend would use (default: auto)", 0 },
+	{ "verbose", 'v', 0, 0, "Say more", 0 },
+	{ "help", 'h', 0, 0, "Print this help", -1 },
+	{ 0 },
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct probes *probes = state->input;
+
+	switch (key) {
+	case 'j':
+		probes->json = true;
+		return 0;
+	case 'v':
+		verbose++;
+		return 0;
+	case 'h':
+		argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK);
+		exit(fflush(stdout) ? EXIT_RUNTIME : EXIT_OK);
+	case KEY_BACKEND:
+		for (int i = 0; backend_words[i]; i++) {
+			probes->backend = i;
+			if (!strcmp(backend_words[i], arg))
+				return 0;
+		}
+		fail(EXIT_USAGE, "--backend: no such backend: '%s'", arg);
+		return EINVAL;
+	case ARGP_KEY_ARG:
+		fail(EXIT_USAGE, "one argument too many: '%s' (see iophase probes --help)", arg);
+		return EINVAL;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* Loads and attaches all programs of @candidate, and takes them away again. */
+static int try_candidate(struct probes *probes, const struct candidate *candidate)
+{
+	struct verdict *verdict = &probes->hooks.verdicts[candidate - candidates];
+	struct iophase_bpf *skel;
+
+	verdict->stage = STAGE_USABLE;
+	if (!candidate->programs && !candidate->optional)
+		return 0;
+	skel = iophase_bpf__open();
+	if (!skel)
+		return fail(EXIT_RUNTIME, "cannot open the BPF programs: %s", strerror(errno));
+	skel->rodata->knobs.switch_has_state = probes->kernel.switch_has_state;
+	skel->rodata->knobs.rdonly_cast = probes->kernel.rdonly_cast;
+	hooks_autoload_only(&probes->hooks, skel, candidate);
+	if (!hooks_load(skel, verdict))
+		hooks_attach(skel, verdict);
+	iophase_bpf__destroy(skel);
+	return 0;
+}
+
+/* Of a candidate: whether it is used, and if not, why not. */
+struct state {
+	const char *word;
+	const char *why;	/* NULL: nothing to say */
+};
+
+static struct state state_of(const struct probes *probes, const struct candidate *candidate)
+{
+	const struct verdict *verdict = &probes->hooks.verdicts[candidate - candidates];
+
+	if (verdict->stage > STAGE_USABLE)
+		return (struct state){ "refused", verdict_text(verdict) };
+	if (probes->hooks.chosen[candidate->need] == candidate)
+		return (struct state){ "chosen", NULL };
+	if (candidate->unfit && candidate->unfit(&probes->kernel))
+		return (struct state){ "passed over", candidate->unfit(&probes->kernel) };
+	return (struct state){ "usable", NULL };
+}
+
+static void print_table(const struct probes *probes)
+{
+	printf("%-7s %-38s %-12s %s\n", "NEED", "HOOK", "TIER", "STATE");
+	for (u32 i = 0; i < nr_candidates; i++) {
+		const struct candidate *candidate = &candidates[i];
+		struct state state = state_of(probes, candidate);
+		bool first = !i || candidates[i - 1].need != candidate->need;
+
+		printf("%-7s %-38s %-12s %s\n", first ? need_name(candidate->need) : "",
+		       candidate->name, candidate->tier, state.word);
+		if (state.why)
+			printf("%-7s   %s\n", "", state.why);
+	}
+}
+
+static json_t *candidate_json(const struct probes *probes, const struct candidate *candidate)
+{
+	struct state state = state_of(probes, candidate);
+
+	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s?}", "name", candidate->name,
+			 "backend", backend_words[candidate->backend], "gives", candidate->gives,
+			 "tier", candidate->tier, "state", state.word, "why", state.why);
+}
+
+static int print_json(const struct probes *probes)
+{
+	json_t *needs = json_array(), *document;
+	struct utsname name;
+
+	for (int need = 0; need < NR_NEEDS; need++) {
+		const struct candidate *chosen = probes->hooks.chosen[need];
+		json_t *array = json_array();
+
+		for (u32 i = 0; i < nr_candidates; i++) {
+			if ((int)candidates[i].need == need)
+				json_array_append_new(array, candidate_json(probes, &candidates[i]));
+		}
+		json_array_append_new(needs, json_pack("{s:s,s:s?,s:o}", "need", need_name(need),
+						       "chosen", chosen ? chosen->name : NULL,
+						       "candidates", array));
+	}
+	uname(&name);
+	document = json_pack("{s:i,s:s,s:s,s:s,s:b,s:o}", "schema_version", SCHEMA_VERSION,
+			     "version", IOPHASE_VERSION, "kernel", name.release,
+			     "backend", backend_words[probes->backend],
+			     "preemptible", probes->kernel.preemptible, "needs", needs);
+	if (!document)
+		return fail(EXIT_RUNTIME, "out of memory");
+	json_dumpf(document, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(document);
+	return 0;
+}
+
+/* Without a hook for each need there is nothing to measure with: an error, after the table. */
+static int probe(struct probes *probes)
+{
+	int err = kernel_check(&probes->kernel), none;
+
+	for (u32 i = 0; !err && i < nr_candidates; i++)
+		err = try_candidate(probes, &candidates[i]);
+	if (err)
+		return err;
+	none = hooks_choose(&probes->hooks);
+	if (probes->json)
+		err = print_json(probes);
+	else
+		print_table(probes);
+	if (!err && (fflush(stdout) || ferror(stdout)))
+		err = fail(EXIT_RUNTIME, "cannot write the output: %s", strerror(errno));
+	return err ? : none;
+}
+
+int probes_main(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = option_table,
+		.parser = parse_option,
+		.doc = "Tries every hook that iophase has on this kernel, and says which it uses, how "
+		       "exactly they tell, and why the others are not used.",
+	};
+	struct probes probes = { 0 };
+	int err;
+
+	argv[0] = "iophase probes";
+	argp_err_exit_status = EXIT_USAGE;
+	err = argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, &probes);
+	if (err)
+		return err == EINVAL ? EXIT_USAGE : fail(EXIT_RUNTIME, "%s", strerror(err));
+	libbpf_set_print((libbpf_print_fn_t)hooks_print_libbpf);
+	probes.hooks = (struct hooks){ .kernel = &probes.kernel, .backend = probes.backend };
+	err = probe(&probes);
+	kernel_close(&probes.kernel);
+	return err;
+}
