@@ -22,7 +22,8 @@ static bool shown(const struct session *session, u32 call)
 
 static struct row *row_of(struct reading *reading, proc_id proc, u32 tid, u32 call)
 {
-	struct row_key key = { .proc = proc, .tid = tid, .call = call };
+	/* What is summed over processes is so over their threads. */
+	struct row_key key = { .proc = proc, .tid = proc ? tid : 0, .call = call };
 
 	return rows_get(&reading->rows, key);
 }
@@ -191,26 +192,28 @@ static void release_hist(struct session *session, const void *value)
 	bpf_map_update_elem(bpf_map__fd(session->skel->maps.free_hists), NULL, &row, BPF_ANY);
 }
 
-#define MAP_READER(name, key_type)						\
+#define MAP_READER(name, key_type, of_tid)					\
 	static struct bpf_map *name##_map(struct session *session)		\
 	{									\
 		return session->skel->maps.name;				\
 	}									\
-	static u32 name##_call(const void *key)					\
+	static struct row_key name##_key(const void *k)				\
 	{									\
-		return ((const struct key_type *)key)->call;			\
+		const struct key_type *key = k;					\
+										\
+		return (struct row_key){ key->proc, of_tid, key->call };	\
 	}
 
-MAP_READER(folded, folded_key)
-MAP_READER(errnos, errno_key)
-MAP_READER(wakers, waker_key)
-MAP_READER(hist_rows, hist_key)
+MAP_READER(folded, folded_key, key->tid)
+MAP_READER(errnos, errno_key, key->tid)
+MAP_READER(wakers, waker_key, key->tid)
+MAP_READER(hist_rows, hist_key, 0)
 
 const struct map_reader map_readers[MAP_READERS] = {
-	{ folded_map, folded_call, add_folded, NULL },
-	{ errnos_map, errnos_call, add_errno, NULL },
-	{ wakers_map, wakers_call, add_waker, NULL },
-	{ hist_rows_map, hist_rows_call, add_hist, release_hist },
+	{ folded_map, folded_key, add_folded, NULL },
+	{ errnos_map, errnos_key, add_errno, NULL },
+	{ wakers_map, wakers_key, add_waker, NULL },
+	{ hist_rows_map, hist_rows_key, add_hist, release_hist },
 };
 
 static int read_once(struct session *session, struct reading *reading)

@@ -12,7 +12,7 @@
 /* A map whose keys begin with a proc_id. */
 struct map_reader {
 	struct bpf_map *(*map)(struct session *session);
-	u32 (*call)(const void *key);		/* enum call_id */
+	struct row_key (*row_key)(const void *key);
 	void (*add)(struct session *session, struct reading *reading, const void *key,
 		    const void *value);
 	void (*release)(struct session *session, const void *value);	/* NULL: nothing to do */

@@ -53,17 +53,13 @@ static void free_ended(struct ended *table)
 	}
 }
 
-/* Whether the row of @proc and @call has a place of its own among the retired ones. */
-static bool has_place(struct session *session, proc_id proc, u32 call)
+/* Whether the row of @key has a place of its own among the retired ones. */
+static bool has_place(struct session *session, struct row_key key)
 {
 	struct rows *rows = &session->retired.rows;
-	struct row_key key = { .proc = proc, .call = rows->by & BY_CALL ? call : 0 };
-	struct row *row;
 
-	if (HASH_COUNT(rows->table) < RETIRED_MAX || !(rows->by & BY_PROCESS))
-		return true;
-	HASH_FIND(hh, rows->table, &key, sizeof(key), row);
-	return row;
+	return HASH_COUNT(rows->table) < RETIRED_MAX || !(rows->by & BY_PROCESS) ||
+	       rows_find(rows, key);
 }
 
 /* Every key begins with the process; those of no place of their own go to process 0. */
@@ -78,7 +74,7 @@ static void retire_entry(struct session *session, const struct map_reader *reade
 	memcpy(&proc, key, sizeof(proc));
 	if (bpf_map__lookup_elem(map, key, key_size, value, value_size, 0))
 		return;
-	if (!has_place(session, proc, reader->call(key))) {
+	if (!has_place(session, reader->row_key(key))) {
 		proc = 0;
 		memcpy(taken, &proc, sizeof(proc));
 	}

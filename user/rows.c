@@ -40,17 +40,31 @@ void rows_free(struct rows *rows)
 		row_free(rows, row);
 }
 
+static void key_narrow(const struct rows *rows, struct row_key *key)
+{
+	if (!(rows->by & BY_PROCESS))
+		key->proc = 0;
+	if (!(rows->by & BY_THREAD))
+		key->tid = 0;
+	if (!(rows->by & BY_CALL))
+		key->call = 0;
+}
+
+struct row *rows_find(const struct rows *rows, struct row_key key)
+{
+	struct row *row;
+
+	key_narrow(rows, &key);
+	HASH_FIND(hh, rows->table, &key, sizeof(key), row);
+	return row;
+}
+
 struct row *rows_get(struct rows *rows, struct row_key key)
 {
 	struct row *row;
 
-	if (!(rows->by & BY_PROCESS))
-		key.proc = 0;
-	if (!(rows->by & BY_THREAD))
-		key.tid = 0;
-	if (!(rows->by & BY_CALL))
-		key.call = 0;
-	HASH_FIND(hh, rows->table, &key, sizeof(key), row);
+	key_narrow(rows, &key);
+	row = rows_find(rows, key);
 	if (row)
 		return row;
 	row = grow(NULL, 1, sizeof(*row));
@@ -157,12 +171,28 @@ static void row_subtract(struct row *row, const struct row *before)
 		row_add_waker(row, &before->wakers[i].waker, -before->wakers[i].count);
 }
 
-void rows_subtract(struct rows *now, const struct rows *before)
+/* Rows never go, they are merged: what was reported of them goes the same way. */
+static void rows_follow(struct rows *before, const struct rows *now)
+{
+	struct row *row, *next;
+
+	HASH_ITER(hh, before->table, row, next) {
+		struct row_key key = { .call = row->key.call };
+
+		if (!row->key.proc || rows_find(now, row->key) || !rows_find(now, key))
+			continue;
+		row_add(rows_get(before, key), row);
+		row_free(before, row);
+	}
+}
+
+void rows_subtract(struct rows *now, struct rows *before)
 {
 	struct row *row, *next, *old;
 
+	rows_follow(before, now);
 	HASH_ITER(hh, now->table, row, next) {
-		HASH_FIND(hh, before->table, &row->key, sizeof(row->key), old);
+		old = rows_find(before, row->key);
 		if (old)
 			row_subtract(row, old);
 		if (!row->sum.calls && !row->sum.unfinished)

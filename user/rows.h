@@ -60,6 +60,9 @@ void rows_free(struct rows *rows);
  */
 struct row *rows_get(struct rows *rows, struct row_key key);
 
+/* The same, but NULL if there is none. */
+struct row *rows_find(const struct rows *rows, struct row_key key);
+
 void row_add_totals(struct row *row, const struct totals *sum);
 void row_add_hist(struct row *row, const struct hist *hist);
 void row_add_errno(struct row *row, u32 error, u64 count);
@@ -68,8 +71,12 @@ void row_add_waker(struct row *row, const struct waker *waker, u64 count);
 /* Adds all rows of @more. */
 void rows_add(struct rows *rows, const struct rows *more);
 
-/* Takes what @before held off @now, and drops the rows in which nothing is left. */
-void rows_subtract(struct rows *now, const struct rows *before);
+/*
+ * Takes what @before held off @now, and drops the rows in which nothing is left. A row of
+ * @before that is not in @now any more has been summed into the one of process 0 and its call,
+ * and so it is in @before, too.
+ */
+void rows_subtract(struct rows *now, struct rows *before);
 
 /* On-CPU time of the row that is not copying, ns: inside the kernel, for wait calls the scan. */
 u64 row_kernel_ns(const struct row *row);

@@ -209,6 +209,23 @@ def intervals_add_up():
     return [f"{len(lines)} reports"]
 
 
+def processes_add_up(*by):
+    """More processes come and go than have rows of their own: no call is counted twice."""
+    script = 'i=0; while [ $i -lt 700 ]; do /bin/true <"$0"; i=$((i + 1)); done'
+    sums = []
+    for interval in ([], [0.1]):
+        with cli.scratch() as directory:
+            out = directory / "out"
+            iophase("-q", "--format", "ndjson", "-e", "pread64", "-o", out, *by, *interval, "--",
+                    "sh", "-c", script, "/dev/null").ends(0)
+            rows = [json.loads(line)["rows"] for line in out.read_text().splitlines()]
+        sums.append(sum(row["calls"] for report in rows for row in report))
+        if not interval and len(rows[0]) > 550:
+            raise Failure(f"{len(rows[0])} rows")
+    if not sums[0] or sums[0] != sums[1]:
+        raise Failure(f"{sums[0]} calls in one report, {sums[1]} in intervals")
+
+
 def duration():
     with cli.target() as target:
         document = report("-p", target.pid, "-d", 1)
@@ -260,6 +277,8 @@ TESTS = [
     ("interval, count, longer duration", lambda: reports(["-d", "2", "0.2", "2"], 2)),
     ("interval, part of one at the end", lambda: reports(["-d", "2.5", "1"], 3)),
     ("intervals add up", intervals_add_up),
+    ("intervals add up, many processes", processes_add_up),
+    ("intervals add up, many threads", lambda: processes_add_up("--by", "thread,call")),
 ]
 
 if __name__ == "__main__":

@@ -156,6 +156,31 @@ static void intervals(void **state)
 	rows_free(&before);
 }
 
+/* A process that was reported by itself and has been merged since: only what is new is left. */
+static void merged(void **state)
+{
+	struct row_key sum = { .call = 1 };
+	struct rows before, now;
+
+	(void)state;
+	rows_init(&before, BY_PROCESS | BY_CALL);
+	rows_init(&now, BY_PROCESS | BY_CALL);
+	fill(&before, 4);
+	row_add_totals(rows_get(&before, sum), &(struct totals){ .calls = 100 });
+	row_add_totals(rows_get(&now, sum), &(struct totals){ .calls = 100 + 2 * 4 + 5 + 3 });
+	row_add_hist(rows_get(&now, sum), &(struct hist){ .direct[3] = 4 + 2 });
+	rows_subtract(&now, &before);
+	assert_int_equal(count_of(&now), 1);
+	assert_int_equal(now.table->sum.calls, 3);
+	assert_int_equal(now.table->hist->buckets[HIST_WALL][3], 2);
+	/* And nothing is kept of it. */
+	rows_add(&before, &now);
+	assert_int_equal(count_of(&before), 1);
+	assert_int_equal(before.table->sum.calls, 116);
+	rows_free(&now);
+	rows_free(&before);
+}
+
 /* A call inside which its thread died is something that happened, though no call ended. */
 static void unfinished(void **state)
 {
@@ -308,7 +333,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys), cmocka_unit_test(totals), cmocka_unit_test(phases),
 		cmocka_unit_test(histograms), cmocka_unit_test(intervals),
-		cmocka_unit_test(unfinished), cmocka_unit_test(wakers),
+		cmocka_unit_test(merged), cmocka_unit_test(unfinished), cmocka_unit_test(wakers),
 		cmocka_unit_test(quantiles), cmocka_unit_test(order), cmocka_unit_test(ties),
 		cmocka_unit_test(sort_keys),
 	};
