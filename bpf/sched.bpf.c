@@ -30,7 +30,7 @@ static __always_inline void waker_note(struct task_struct *task, struct thread *
 	u32 kind = waker_kind(current), tgid = kind == WAKER_TASK ? current->tgid : 0;
 
 	if (th->waker.kind != kind || th->waker.tgid != tgid || th->waker_call != th->call) {
-		waker_flush(th, task->pid);
+		waker_flush(th, task->pid, late_for(th->dumped));
 		th->waker.kind = kind;
 		th->waker.tgid = tgid;
 		th->waker_call = th->call;

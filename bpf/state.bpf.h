@@ -24,6 +24,8 @@ const volatile struct knobs knobs = {};
 /* Set while the last figures are read: nothing is counted any more. */
 volatile bool stopped = false;
 u64 losses[NR_LOSSES] = {};
+/* Number of the reading under way, 0: none. */
+volatile u32 reading = 0;
 /* Threads watched at the moment, and folds of ended threads since the start. */
 u64 watched_threads = 0;
 u64 folds = 0;
@@ -45,6 +47,8 @@ struct slot {
 	u16 hist;		/* row + 1 in hists; 0: none was free */
 	u32 pad;
 };
+
+#define DUMPED_ENDED	(-1ull)
 
 /*
  * What a watched thread is doing. Only the thread itself writes it while it is on a CPU. What
@@ -105,6 +109,8 @@ struct thread {
 	struct waker waker;
 	u32 waker_call;
 	u32 waker_run;
+
+	u64 dumped;		/* number of the last reading that has it, or DUMPED_ENDED */
 
 	/* A call that is held. */
 	u64 held_ns;		/* when it returned */

@@ -49,12 +49,23 @@ __noinline u32 hist_row(u64 proc, u32 call)
 }
 
 /*
- * Adds slot @i of @th, the running thread, to the shared row of its process, or, with rows per
- * thread, to its own.
+ * For what is folded of a thread that reading @dumped has: its number while it is under way. A
+ * global function, so that the verifier does not follow each of its results into the caller.
  */
-__noinline int slot_fold(struct thread *th, u32 i)
+__noinline u32 late_for(u64 dumped)
 {
-	struct folded_key key = {};
+	u32 now = reading;
+
+	return dumped == now ? now : 0;
+}
+
+/*
+ * Adds slot @i of @th, the running thread, to the shared row of its process, or, with rows per
+ * thread, to its own; @late as in struct folded_key.
+ */
+__noinline int slot_fold(struct thread *th, u32 i, u32 late)
+{
+	struct folded_key key = { .late = late };
 	struct folded *row;
 	struct slot *slot;
 
@@ -103,7 +114,7 @@ __noinline u32 slot_new(struct thread *th, u32 call)
 	th->next_slot = i + 1 < NR_SLOTS ? i + 1 : 0;
 	slot = &th->slots[i];
 	if (slot->call) {
-		slot_fold(th, i);
+		slot_fold(th, i, late_for(th->dumped));
 		th->slot_of[slot->call & 31] = 0;
 		__builtin_memset(&slot->sum, 0, sizeof(slot->sum));
 		__sync_fetch_and_add(&folds, 1);
@@ -164,9 +175,9 @@ __noinline int left_out_add(u64 proc)
 }
 
 /* Moves the run of wake-ups of thread @tid by one waker to the shared row. */
-__noinline int waker_flush(struct thread *th, u32 tid)
+__noinline int waker_flush(struct thread *th, u32 tid, u32 late)
 {
-	struct waker_key key = {};
+	struct waker_key key = { .late = late };
 	u64 *count;
 
 	if (!th || !th->waker_run)
@@ -186,6 +197,8 @@ __noinline int waker_flush(struct thread *th, u32 tid)
 	else
 		__sync_fetch_and_add(&losses[LOSS_wakers_full], th->waker_run);
 	th->waker_run = 0;
+	if (late)
+		__sync_fetch_and_add(&folds, 1);
 	return 0;
 }
 

@@ -86,6 +86,7 @@ static __always_inline struct thread *watch_begin(struct task_struct *task)
 /* All that the thread counted goes to the row that outlives it. */
 static __always_inline void watch_end(struct task_struct *task, struct thread *th)
 {
+	u32 late = late_for(__sync_lock_test_and_set(&th->dumped, DUMPED_ENDED));
 	struct slot *slot;
 
 	if (th->call && th->call < NR_CALLS && !th->began_before && !stopped) {
@@ -95,9 +96,9 @@ static __always_inline void watch_end(struct task_struct *task, struct thread *t
 	}
 	for (u32 i = 0; i < NR_SLOTS; i++) {
 		if (th->slots[i].call)
-			slot_fold(th, i);
+			slot_fold(th, i, late);
 	}
-	waker_flush(th, task->pid);
+	waker_flush(th, task->pid, late);
 	bpf_task_storage_delete(&threads, task);
 	__sync_fetch_and_add(&folds, 1);
 	__sync_fetch_and_add(&watched_threads, -1);
@@ -198,6 +199,18 @@ __noinline int slot_copy(struct thread *th, u32 i, struct slot_record *record)
 	return 0;
 }
 
+/*
+ * Marks @th as seen by the reading under way; false if it has ended, so that its figures are in
+ * the rows that outlive it. What it folds from now on, this reading leaves out.
+ */
+static __always_inline bool dump_begin(struct thread *th)
+{
+	u64 was = *(volatile u64 *)&th->dumped;
+
+	return was != DUMPED_ENDED &&
+	       __sync_val_compare_and_swap(&th->dumped, was, (u64)reading) == was;
+}
+
 SEC("iter/task")
 int iop_dump(struct bpf_iter__task *ctx)
 {
@@ -209,7 +222,7 @@ int iop_dump(struct bpf_iter__task *ctx)
 	if (!task)
 		return 0;
 	th = thread_of(task);
-	if (!th)
+	if (!th || !dump_begin(th))
 		return 0;
 	record.proc = th->proc;
 	record.tgid = task->tgid;

@@ -121,11 +121,17 @@ static inline u32 proc_tgid(proc_id proc)
 	return proc >> 32;
 }
 
-/* Totals of threads that ended; tid is 0 unless rows are kept per thread. */
+/*
+ * Totals of threads that ended; tid is 0 unless rows are kept per thread. What was folded while
+ * user space read the figures, of a thread that it had seen already, has a row of its own with
+ * the number of that reading, which is to leave it out; else late is 0.
+ */
 struct folded_key {
 	proc_id proc;
 	u32 tid;
 	u32 call;
+	u32 late;
+	u32 pad;
 };
 
 struct folded {
@@ -165,6 +171,8 @@ struct waker_key {
 	proc_id proc;
 	u32 tid;
 	u32 call;
+	u32 late;		/* as in struct folded_key */
+	u32 pad;
 	struct waker waker;
 };
 

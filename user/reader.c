@@ -106,6 +106,12 @@ static void each_entry(struct session *session, struct reading *reading, struct 
 	}
 }
 
+/* Whether the reading under way had what is in a row already, from the thread itself. */
+static bool seen_alive(const struct session *session, u32 late)
+{
+	return late && late == session->skel->bss->reading;
+}
+
 /* The name of the row in which processes are summed for which there is no row. */
 static const char ended_comm[COMM_LEN] = "(ended)";
 
@@ -116,7 +122,7 @@ static void add_folded(struct session *session, struct reading *reading, const v
 	const struct folded *folded = v;
 	struct row *row;
 
-	if (!shown(session, key->call))
+	if (!shown(session, key->call) || seen_alive(session, key->late))
 		return;
 	row = row_of(reading, key->proc, key->tid, key->call);
 	if (!row->comm[0])
@@ -139,7 +145,7 @@ static void add_waker(struct session *session, struct reading *reading, const vo
 {
 	const struct waker_key *key = k;
 
-	if (shown(session, key->call))
+	if (shown(session, key->call) && !seen_alive(session, key->late))
 		row_add_waker(row_of(reading, key->proc, key->tid, key->call), &key->waker,
 			      *(const u64 *)v);
 }
@@ -192,7 +198,7 @@ static void release_hist(struct session *session, const void *value)
 	bpf_map_update_elem(bpf_map__fd(session->skel->maps.free_hists), NULL, &row, BPF_ANY);
 }
 
-#define MAP_READER(name, key_type, of_tid)					\
+#define MAP_READER(name, key_type, of_tid, is_late)				\
 	static struct bpf_map *name##_map(struct session *session)		\
 	{									\
 		return session->skel->maps.name;				\
@@ -202,18 +208,25 @@ static void release_hist(struct session *session, const void *value)
 		const struct key_type *key = k;					\
 										\
 		return (struct row_key){ key->proc, of_tid, key->call };	\
+	}									\
+	static bool name##_late(const void *k)					\
+	{									\
+		const struct key_type *key = k;					\
+										\
+		(void)key;							\
+		return is_late;							\
 	}
 
-MAP_READER(folded, folded_key, key->tid)
-MAP_READER(errnos, errno_key, key->tid)
-MAP_READER(wakers, waker_key, key->tid)
-MAP_READER(hist_rows, hist_key, 0)
+MAP_READER(folded, folded_key, key->tid, key->late)
+MAP_READER(errnos, errno_key, key->tid, false)
+MAP_READER(wakers, waker_key, key->tid, key->late)
+MAP_READER(hist_rows, hist_key, 0, false)
 
 const struct map_reader map_readers[MAP_READERS] = {
-	{ folded_map, folded_key, add_folded, NULL },
-	{ errnos_map, errnos_key, add_errno, NULL },
-	{ wakers_map, wakers_key, add_waker, NULL },
-	{ hist_rows_map, hist_rows_key, add_hist, release_hist },
+	{ folded_map, folded_key, folded_late, add_folded, NULL },
+	{ errnos_map, errnos_key, errnos_late, add_errno, NULL },
+	{ wakers_map, wakers_key, wakers_late, add_waker, NULL },
+	{ hist_rows_map, hist_rows_key, hist_rows_late, add_hist, release_hist },
 };
 
 static int read_once(struct session *session, struct reading *reading)
@@ -233,25 +246,19 @@ static int read_once(struct session *session, struct reading *reading)
 	return 0;
 }
 
-#define READ_TRIES 5
-
 int session_read(struct session *session, struct reading *reading)
 {
-	volatile u64 *folds = &session->skel->bss->folds;
 	int err;
 
 	*reading = (struct reading){ 0 };
 	err = hists_map(session);
-	/* A thread that ends meanwhile would be seen twice, alive and folded: read again. */
-	for (int i = 0; !err && i < READ_TRIES; i++) {
-		u64 before = *folds;
-
+	/* A thread that ends meanwhile is seen once: alive, or in the rows that outlive it. */
+	if (!++session->readings)
+		session->readings++;
+	session->skel->bss->reading = session->readings;
+	if (!err)
 		err = read_once(session, reading);
-		if (err || *folds == before)
-			break;
-		if (i + 1 < READ_TRIES)
-			reading_free(reading);
-	}
+	session->skel->bss->reading = 0;
 	reading->asked_bound = session->asked_bound;
 	memcpy(reading->losses, session->skel->bss->losses, sizeof(reading->losses));
 	return err;

@@ -13,6 +13,7 @@
 struct map_reader {
 	struct bpf_map *(*map)(struct session *session);
 	struct row_key (*row_key)(const void *key);
+	bool (*late)(const void *key);		/* folded during a reading, which left it out */
 	void (*add)(struct session *session, struct reading *reading, const void *key,
 		    const void *value);
 	void (*release)(struct session *session, const void *value);	/* NULL: nothing to do */

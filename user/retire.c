@@ -62,8 +62,9 @@ static bool has_place(struct session *session, struct row_key key)
 	       rows_find(rows, key);
 }
 
-/* Every key begins with the process; those of no place of their own go to process 0. */
-static void retire_entry(struct session *session, const struct map_reader *reader, char *key)
+/* Every key begins with the process; ended ones of no place of their own go to process 0. */
+static void retire_entry(struct session *session, const struct map_reader *reader, char *key,
+			 bool ended)
 {
 	char value[MAP_VALUE_MAX], taken[MAP_KEY_MAX];
 	struct bpf_map *map = reader->map(session);
@@ -74,7 +75,7 @@ static void retire_entry(struct session *session, const struct map_reader *reade
 	memcpy(&proc, key, sizeof(proc));
 	if (bpf_map__lookup_elem(map, key, key_size, value, value_size, 0))
 		return;
-	if (!has_place(session, reader->row_key(key))) {
+	if (ended && !has_place(session, reader->row_key(key))) {
 		proc = 0;
 		memcpy(taken, &proc, sizeof(proc));
 	}
@@ -121,9 +122,13 @@ static void visit_retire(struct session *session, const struct map_reader *reade
 {
 	proc_id proc;
 
+	bool ended;
+
 	memcpy(&proc, key, sizeof(proc));
-	if (known_ended(*table, proc))
-		retire_entry(session, reader, key);
+	ended = known_ended(*table, proc);
+	/* What late rows there are of a process that lives would be more with each reading. */
+	if (ended || reader->late(key))
+		retire_entry(session, reader, key, ended);
 }
 
 int session_retire(struct session *session)

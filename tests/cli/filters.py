@@ -226,6 +226,25 @@ def processes_add_up(*by):
         raise Failure(f"{sums[0]} calls in one report, {sums[1]} in intervals")
 
 
+def ends_while_read():
+    """Processes that end while the figures are read are in them once, and in no report less."""
+    with cli.scratch() as directory:
+        out = directory / "out"
+        script = ("import os\nfor _ in range(3000):\n if not os.fork():\n"
+                  "  os.pread(0, 1, 0); os._exit(0)\n os.wait()")
+        sums = []
+        for interval in ([], [0.002]):
+            iophase("-q", "--format", "ndjson", "-e", "pread64", "-o", out, *interval, "--",
+                    cli.PYTHON, "-ISc", script).ends(0)
+            rows = [row for line in out.read_text().splitlines() for row in json.loads(line)["rows"]]
+            low = [row for row in rows if min(row["calls"], row["wall_ns"], row["bytes"]) < 0]
+            if low:
+                raise Failure(f"less than nothing: {low[0]}")
+            sums.append(sum(row["calls"] for row in rows))
+    if sums[0] < 3000 or sums[0] != sums[1]:
+        raise Failure(f"{sums[0]} calls in one report, {sums[1]} in intervals")
+
+
 def duration():
     with cli.target() as target:
         document = report("-p", target.pid, "-d", 1)
@@ -278,6 +297,7 @@ TESTS = [
     ("interval, part of one at the end", lambda: reports(["-d", "2.5", "1"], 3)),
     ("intervals add up", intervals_add_up),
     ("intervals add up, many processes", processes_add_up),
+    ("processes end while they are read", ends_while_read),
     ("intervals add up, many threads", lambda: processes_add_up("--by", "thread,call")),
 ]
 
