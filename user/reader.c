@@ -67,7 +67,7 @@ static int add_thread(struct session *session, struct reading *reading,
 			continue;
 		row = row_of(reading, record->proc, record->tid, slots[i].call);
 		set_comm(row, comm);
-		row_add_totals(row, &slots[i].sum);
+		row_add_call(row, slots[i].call, &slots[i].sum);
 	}
 	if (record->waker_run && shown(session, record->waker_call))
 		row_add_waker(row_of(reading, record->proc, record->tid, record->waker_call),
@@ -127,7 +127,7 @@ static void add_folded(struct session *session, struct reading *reading, const v
 	row = row_of(reading, key->proc, key->tid, key->call);
 	if (!row->comm[0])
 		set_comm(row, key->proc ? folded->comm : ended_comm);
-	row_add_totals(row, &folded->sum);
+	row_add_call(row, key->call, &folded->sum);
 }
 
 static void add_errno(struct session *session, struct reading *reading, const void *k,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "calls.h"
 #include "fail.h"
 #include "options.h"
 
@@ -80,6 +81,15 @@ void row_add_totals(struct row *row, const struct totals *sum)
 #undef FIGURE
 }
 
+void row_add_call(struct row *row, u32 call, const struct totals *sum)
+{
+	row_add_totals(row, sum);
+	if (calls[call].class != CLASS_WAIT)
+		return;
+	row->wait_calls += sum->calls;
+	row->timeouts += sum->zero;
+}
+
 static struct row_hist *row_hist(struct row *row)
 {
 	if (!row->hist) {
@@ -130,6 +140,8 @@ void row_add_waker(struct row *row, const struct waker *waker, u64 count)
 static void row_add(struct row *row, const struct row *more)
 {
 	row_add_totals(row, &more->sum);
+	row->wait_calls += more->wait_calls;
+	row->timeouts += more->timeouts;
 	if (!row->comm[0])
 		memcpy(row->comm, more->comm, COMM_LEN);
 	if (more->hist) {
@@ -158,6 +170,8 @@ static void row_subtract(struct row *row, const struct row *before)
 #define FIGURE(name) row->sum.name -= before->sum.name;
 #include "../bpf/figures.def"
 #undef FIGURE
+	row->wait_calls -= before->wait_calls;
+	row->timeouts -= before->timeouts;
 	if (before->hist) {
 		u64 *buckets = &row_hist(row)->buckets[0][0];
 		const u64 *taken = &before->hist->buckets[0][0];

@@ -37,6 +37,8 @@ struct row {
 	struct row_key key;
 	char comm[COMM_LEN];	/* of the process, or of the thread; not terminated if full */
 	struct totals sum;
+	u64 wait_calls;		/* those of sum.calls that are wait calls */
+	u64 timeouts;		/* and those of them that returned nothing */
 	struct row_hist *hist;	/* NULL: none, as for threads */
 	struct errno_count *errnos;
 	u32 nr_errnos;
@@ -64,6 +66,9 @@ struct row *rows_get(struct rows *rows, struct row_key key);
 struct row *rows_find(const struct rows *rows, struct row_key key);
 
 void row_add_totals(struct row *row, const struct totals *sum);
+
+/* The same for totals of @call, which tells the wait calls apart in a row of several. */
+void row_add_call(struct row *row, u32 call, const struct totals *sum);
 void row_add_hist(struct row *row, const struct hist *hist);
 void row_add_errno(struct row *row, u32 error, u64 count);
 void row_add_waker(struct row *row, const struct waker *waker, u64 count);

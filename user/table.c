@@ -133,10 +133,10 @@ static const struct column time_columns[] = {
 	{ "COPY", 7, column_copy, 0 },
 };
 
-/* An average for each call, with one decimal while it is small. */
+/* An average for each wait call, with one decimal while it is small. */
 static struct text per_call(const struct row *row, u64 figure)
 {
-	double average = (double)figure / row->sum.calls;
+	double average = (double)figure / row->wait_calls;
 	struct text text;
 
 	if (average >= 999.5)
@@ -191,7 +191,7 @@ static struct text column_passes(const struct row *row)
 
 static struct text column_empty(const struct row *row)
 {
-	return text_count(row->sum.zero);
+	return text_count(row->timeouts);
 }
 
 static struct text column_sets(const struct row *row)
@@ -290,7 +290,7 @@ static bool any_row(const struct row *row)
 
 static bool wait_row(const struct row *row)
 {
-	return row->sum.calls && (!row->key.call || calls[row->key.call].class == CLASS_WAIT);
+	return row->wait_calls;
 }
 
 static void print_head(FILE *out, const struct report *report, const struct column *columns,

@@ -65,6 +65,28 @@ static void totals(void **state)
 		assert_int_equal(((u64 *)&row.sum)[i], 2 * (i + 1));
 }
 
+/* In a row of several calls the averages of scans are those of the wait calls alone. */
+static void waits(void **state)
+{
+	struct rows before, now;
+
+	(void)state;
+	rows_init(&before, BY_PROCESS);
+	rows_init(&now, BY_PROCESS);
+	row_add_call(row_at(&now, 1, 1, CALL_poll), CALL_poll, &(struct totals){ .calls = 9, .zero = 4 });
+	row_add_call(row_at(&now, 1, 1, CALL_read), CALL_read, &(struct totals){ .calls = 90, .zero = 7 });
+	rows_add(&before, &now);
+	row_add_call(row_at(&now, 1, 1, CALL_poll), CALL_poll, &(struct totals){ .calls = 2, .zero = 1 });
+	assert_int_equal(now.table->sum.calls, 101);
+	assert_int_equal(now.table->wait_calls, 11);
+	assert_int_equal(now.table->timeouts, 5);
+	rows_subtract(&now, &before);
+	assert_int_equal(now.table->wait_calls, 2);
+	assert_int_equal(now.table->timeouts, 1);
+	rows_free(&now);
+	rows_free(&before);
+}
+
 static void phases(void **state)
 {
 	struct row row = { .sum = { .wall_ns = 100, .blocked_ns = 50, .runnable_ns = 20,
@@ -332,6 +354,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys), cmocka_unit_test(totals), cmocka_unit_test(phases),
+		cmocka_unit_test(waits),
 		cmocka_unit_test(histograms), cmocka_unit_test(intervals),
 		cmocka_unit_test(merged), cmocka_unit_test(unfinished), cmocka_unit_test(wakers),
 		cmocka_unit_test(quantiles), cmocka_unit_test(order), cmocka_unit_test(ties),

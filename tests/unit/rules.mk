@@ -11,7 +11,7 @@ unit-build: $(UNIT_TESTS)
 # Each is linked with the files it tests, and with those that they call.
 $(UNIT)/text.test: $(OBJ)/text.o
 $(UNIT)/calls.test: $(OBJ)/calls.o
-$(UNIT)/rows.test: $(OBJ)/rows.o $(OBJ)/fail.o
+$(UNIT)/rows.test: $(addprefix $(OBJ)/,rows.o calls.o fail.o)
 $(UNIT)/options.test: $(addprefix $(OBJ)/,options.o backend.o calls.o rows.o fail.o)
 
 $(UNIT)/%.test: tests/unit/%.c | $(UNIT)
