@@ -81,6 +81,8 @@ static void print(FILE *out, const struct report *report)
 	for (u32 i = 0; i < count; i++)
 		print_row(out, report, rows[i]);
 	free(rows);
+	/* Lines of figures have no place for them, and they are never to go unseen. */
+	report_losses(stderr, report);
 }
 
 const struct output output_csv = { .begin = begin, .print = print };

@@ -33,6 +33,9 @@ extern const struct output output_table, output_json, output_ndjson, output_csv;
 /* Ordered and cut by the options; the caller frees the array. */
 struct row **report_rows(const struct report *report, u32 *count);
 
+/* A line for each kind of loss there was. */
+void report_losses(FILE *out, const struct report *report);
+
 /* The copy phase of such calls is known, at least as a bound. */
 bool call_copies(u32 call);
 

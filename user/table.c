@@ -15,12 +15,6 @@
 #include "output.h"
 #include "text.h"
 
-static const char *const loss_texts[NR_LOSSES] = {
-#define LOSS(name, text) [LOSS_##name] = text,
-#include "../bpf/losses.def"
-#undef LOSS
-};
-
 /* A column: its head, its width (negative: to the left), and its text for a row. */
 struct column {
 	const char *head;
@@ -376,30 +370,6 @@ static void print_in_flight(FILE *out, const struct reading *reading)
 	}
 }
 
-/* 32-bit programs by name, on the line of their loss. */
-static void print_left_out(FILE *out, const struct reading *reading)
-{
-	for (u32 i = 0; i < reading->nr_left_out; i++)
-		fprintf(out, "      %s, pid %u: %" PRIu64 " calls\n",
-			text_name(reading->left_out[i].calls.comm, COMM_LEN).buf,
-			reading->left_out[i].tgid, reading->left_out[i].calls.calls);
-}
-
-static void print_losses(FILE *out, const struct report *report)
-{
-	const u64 *losses = report->reading->losses;
-
-	for (int i = 0; i < NR_LOSSES; i++) {
-		if (losses[i])
-			fprintf(out, "LOST: %" PRIu64 " %s\n", losses[i], loss_texts[i]);
-		if (losses[i] && i == LOSS_compat_calls)
-			print_left_out(out, report->reading);
-	}
-	if (report->cost->recursion_misses)
-		fprintf(out, "LOST: %" PRIu64 " events dropped by the kernel (recursion)\n",
-			report->cost->recursion_misses);
-}
-
 static void print_cost(FILE *out, const struct report *report)
 {
 	const struct cost *cost = report->cost;
@@ -435,7 +405,7 @@ static void print(FILE *out, const struct report *report)
 	if (verbose)
 		print_rows(out, report, result_columns, ARRAY_SIZE(result_columns), any_row);
 	print_in_flight(out, report->reading);
-	print_losses(out, report);
+	report_losses(out, report);
 	if (report->last)
 		print_cost(out, report);
 }

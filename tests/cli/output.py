@@ -242,6 +242,14 @@ def csv_intervals():
     result.check(len({row["time"] for row in csv_rows(result.out.decode())}) == 3, "not 3 times")
 
 
+def csv_losses():
+    """What is lost is said on stderr, quiet or not, and is no line of figures."""
+    program = cli.ROOT / ".output/tests/truth/compat"
+    result = iophase("-q", "--format", "csv", "-o", "/dev/stdout", "--", program)
+    result.check("LOST: " in result.err, "no loss")
+    result.check(b"LOST" not in result.out, "a loss among the figures")
+
+
 def colored(wanted, options=(), tty=True, **environment):
     env = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
     env.update({"TERM": "xterm", **environment})
@@ -332,6 +340,7 @@ TESTS = [
     ("table: names of threads", lambda: names(["--by", "thread,call", "-v"])),
     ("table: name of a thread in flight", name_in_flight),
     ("CSV", csv_table),
+    ("CSV, losses", csv_losses),
     ("CSV, intervals", csv_intervals),
     ("colour on a terminal", lambda: colored(True)),
     ("colour, NO_COLOR", lambda: colored(False, NO_COLOR="1")),
