@@ -151,12 +151,31 @@ static int check_privileges(void)
 		    bpf ? "CAP_PERFMON is" : perfmon ? "CAP_BPF is" : "CAP_BPF and CAP_PERFMON are");
 }
 
+/* The number of the initial PID namespace (PROC_PID_INIT_INO, include/linux/proc_ns.h). */
+#define INITIAL_PID_NS "pid:[4026531836]"
+
+/*
+ * The hooks know processes by their initial ids. In another namespace -p would find another
+ * process, and each process would seem to have ended.
+ */
+static int check_namespace(void)
+{
+	char link[64] = "";
+
+	if (readlink("/proc/self/ns/pid", link, sizeof(link) - 1) < 0 ||
+	    !strcmp(link, INITIAL_PID_NS))
+		return 0;
+	return fail(EXIT_RUNTIME, "in a PID namespace (a container) process ids are not the kernel's "
+		    "own; run it outside, or with the host's: docker run --pid=host ...");
+}
+
 int kernel_check(struct kernel *kernel)
 {
 	unsigned int major, minor;
 	struct btf *btf;
 	int err = check_privileges();
 
+	err = err ? : check_namespace();
 	if (err)
 		return err;
 	kernel_version(&major, &minor);

@@ -50,6 +50,12 @@ def old_kernel():
     result.ends(1, "iophase: Linux 2.6 is too old: at least ")
 
 
+def pid_namespace():
+    """Ids there mean other processes to the kernel: refused, and not silently none or another's."""
+    cli.run(["unshare", "-pf", "--mount-proc", cli.IOPHASE, "-d", 5, "-p", 1]).ends(
+        1, "iophase: ", "PID namespace", "--pid=host")
+
+
 def lockdown(level, allowed):
     result = cli.in_namespace(
         f'mount -t tmpfs none /sys/kernel/security; echo "{level}" >/sys/kernel/security/lockdown; '
@@ -242,6 +248,7 @@ TESTS = [
     ("no BTF", no_btf),
     ("broken BTF", broken_btf),
     ("kernel too old", old_kernel),
+    ("in a PID namespace", pid_namespace),
     ("lockdown: confidentiality",
      lambda: lockdown("none integrity [confidentiality]", False)),
     ("lockdown: integrity", lambda: lockdown("none [integrity] confidentiality", True)),
