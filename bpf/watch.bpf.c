@@ -32,7 +32,8 @@ static __always_inline bool in_cgroup(struct task_struct *task)
 	return id == filter.cgroup_id;
 }
 
-static __always_inline bool filter_passes(struct task_struct *task)
+/* @name: that of @task, or the one it is about to get. */
+static __always_inline bool filter_passes_as(struct task_struct *task, const char *name)
 {
 	char comm[COMM_LEN];
 	u32 uid;
@@ -44,7 +45,7 @@ static __always_inline bool filter_passes(struct task_struct *task)
 	if (filter.by_tid && !in_ids(&filter_tids, task->pid))
 		return false;
 	if (filter.by_comm) {
-		bpf_probe_read_kernel_str(comm, sizeof(comm), task->comm);
+		bpf_probe_read_kernel_str(comm, sizeof(comm), name);
 		/* What follows the end of the name is not part of the key. */
 		for (u32 i = 0, ended = 0; i < COMM_LEN; i++) {
 			ended |= !comm[i];
@@ -60,6 +61,11 @@ static __always_inline bool filter_passes(struct task_struct *task)
 			return false;
 	}
 	return !filter.by_cgroup || in_cgroup(task);
+}
+
+static __always_inline bool filter_passes(struct task_struct *task)
+{
+	return filter_passes_as(task, task->comm);
 }
 
 static __always_inline proc_id proc_of(struct task_struct *task)
@@ -119,11 +125,20 @@ int BPF_PROG(iop_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
-/* A new program has a new name: it may be one that is asked for. */
+/* Before a new program begins, its process may have been given another user or cgroup. */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(iop_exec, struct task_struct *task)
 {
-	if (!stopped && filter.by_comm && !thread_of(task) && filter_passes(task))
+	if (!stopped && !thread_of(task) && filter_passes(task))
+		watch_begin(task);
+	return 0;
+}
+
+/* A new name, of a program or by which a thread calls itself, may be one that is asked for. */
+SEC("tp_btf/task_rename")
+int BPF_PROG(iop_rename, struct task_struct *task, const char *name)
+{
+	if (!stopped && filter.by_comm && !thread_of(task) && filter_passes_as(task, name))
 		watch_begin(task);
 	return 0;
 }

@@ -265,6 +265,40 @@ def named_later():
     only(document, "comm", [name])
 
 
+def renamed_later():
+    """A thread that calls itself so, as they do after their birth."""
+    name = f"iop-{os.getpid()}"
+    with cli.watching("-j", "-n", name) as watch:
+        with cli.target("--comm", name, "--rounds", 20) as target:
+            target.result().ends(0, "ready")
+        document = json.loads(watch.stop().ends(0, out=b"{").out)
+    only(document, "comm", [name])
+
+
+def user_later():
+    """A process that changes its user, as servers do that are started as root."""
+    script = f'exec setpriv --reuid={UID} --clear-groups head -c 1 /dev/zero'
+    with cli.watching("-j", "-u", UID) as watch:
+        subprocess.run(["sh", "-c", script], stdout=subprocess.DEVNULL, check=True,
+                       timeout=cli.TIMEOUT_S)
+        document = json.loads(watch.stop().ends(0, out=b"{").out)
+    only(document, "comm", ["head"])
+
+
+def cgroup_later():
+    """A process that is moved into the cgroup and then becomes a program, as containers do."""
+    cgroup = cgroup_mount() / f"iophase-test-{os.getpid()}"
+    cgroup.mkdir()
+    try:
+        with cli.watching("-j", "-c", cgroup) as watch:
+            subprocess.run(["sh", "-c", 'echo $$ >"$0/cgroup.procs"; exec head -c 1 /dev/zero',
+                            cgroup], stdout=subprocess.DEVNULL, check=True, timeout=cli.TIMEOUT_S)
+            document = json.loads(watch.stop().ends(0, out=b"{").out)
+        only(document, "comm", ["head"])
+    finally:
+        cli.await_that(lambda: removed(cgroup), f"{cgroup.name} empty")
+
+
 TESTS = [
     ("-e, a call", lambda: calls_only("read", ["read"])),
     ("-e, two calls", lambda: calls_only("read,sendto", ["read", "sendto"])),
@@ -280,7 +314,10 @@ TESTS = [
     ("-n", by_name),
     ("-n, longer than a name can be", by_long_name),
     ("-n, a program started later", named_later),
+    ("-n, a thread renamed later", renamed_later),
+    ("-u, a program run as the user later", user_later),
     ("-c", by_cgroup),
+    ("-c, a program moved there later", cgroup_later),
     ("filters must all hold", all_must_hold),
     ("children followed", lambda: follow([], True)),
     ("--no-follow", lambda: follow(["--no-follow"], False)),
