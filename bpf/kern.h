@@ -150,6 +150,7 @@ struct task_struct {
 	int tgid;
 	u64 start_time;
 	char comm[16];
+	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct files_struct *files;
 	const struct cred *cred;

@@ -32,15 +32,36 @@ static __always_inline bool in_cgroup(struct task_struct *task)
 	return id == filter.cgroup_id;
 }
 
-/* @name: that of @task, or the one it is about to get. */
-static __always_inline bool filter_passes_as(struct task_struct *task, const char *name)
+#define ANCESTORS_MAX	32
+
+/* @task is, or descends from, a process that is asked for. */
+static __always_inline bool of_family(struct task_struct *task)
+{
+	for (u32 i = 0; i < ANCESTORS_MAX; i++) {
+		u32 tgid = BPF_CORE_READ(task, tgid);
+
+		if (in_ids(&filter_tgids, tgid))
+			return true;
+		if (tgid <= 1)
+			break;
+		task = BPF_CORE_READ(task, real_parent);
+	}
+	return false;
+}
+
+/*
+ * @name: that of @task, or the one it is about to get; @family: descendants of processes that are
+ * asked for pass, too. Those born later are followed by their parents' records.
+ */
+static __always_inline bool filter_passes_as(struct task_struct *task, const char *name,
+					     bool family)
 {
 	char comm[COMM_LEN];
 	u32 uid;
 
 	if (task->flags & PF_KTHREAD || (u32)task->tgid == filter.own_tgid)
 		return false;
-	if (filter.by_tgid && !in_ids(&filter_tgids, task->tgid))
+	if (filter.by_tgid && !in_ids(&filter_tgids, task->tgid) && !(family && of_family(task)))
 		return false;
 	if (filter.by_tid && !in_ids(&filter_tids, task->pid))
 		return false;
@@ -65,7 +86,7 @@ static __always_inline bool filter_passes_as(struct task_struct *task, const cha
 
 static __always_inline bool filter_passes(struct task_struct *task)
 {
-	return filter_passes_as(task, task->comm);
+	return filter_passes_as(task, task->comm, false);
 }
 
 static __always_inline proc_id proc_of(struct task_struct *task)
@@ -138,7 +159,7 @@ int BPF_PROG(iop_exec, struct task_struct *task)
 SEC("tp_btf/task_rename")
 int BPF_PROG(iop_rename, struct task_struct *task, const char *name)
 {
-	if (!stopped && filter.by_comm && !thread_of(task) && filter_passes_as(task, name))
+	if (!stopped && filter.by_comm && !thread_of(task) && filter_passes_as(task, name, false))
 		watch_begin(task);
 	return 0;
 }
@@ -179,8 +200,8 @@ int iop_adopt(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 	struct thread *th;
 
-	if (!task || task->exit_state || task->flags & PF_EXITING || !filter_passes(task) ||
-	    thread_of(task))
+	if (!task || task->exit_state || task->flags & PF_EXITING || thread_of(task) ||
+	    !filter_passes_as(task, task->comm, filter.follow))
 		return 0;
 	th = watch_begin(task);
 	if (th)

@@ -29,7 +29,7 @@ static const struct argp_option option_table[] = {
 	{ "comm", 'n', "NAME", 0, "Threads of this name, as in /proc/PID/comm (repeatable)", 1 },
 	{ "uid", 'u', "UID,...", 0, "Threads of these users, by number", 1 },
 	{ "cgroup", 'c', "PATH", 0, "Threads in this cgroup (v2) or below", 1 },
-	{ "no-follow", KEY_NO_FOLLOW, 0, 0, "Leave out children born later", 1 },
+	{ "no-follow", KEY_NO_FOLLOW, 0, 0, "Leave out the children of processes", 1 },
 	{ "calls", 'e', "LIST", 0,
 	  "Calls, by name or class: wait,input,output,control (default: all)", 1 },
 	{ "min-us", 'm', "USEC", 0, "Count only calls that took at least this long", 1 },

@@ -158,6 +158,16 @@ def follow(options, wanted):
         raise Failure(f"comms {found}")
 
 
+def follow_born(options, wanted):
+    """Children and theirs that are there when the watch begins, as the workers of a server."""
+    script = '("$0" "$@"; exit) & echo $! >&2; wait'
+    with cli.Started("sh", "-c", script, *cli.TARGET) as parent:
+        parent.await_word(b"ready")
+        found = {row["comm"] for row in report("-d", 0.3, "-p", parent.pid, *options)["rows"]}
+    if any(name.startswith("python") for name in found) != wanted:
+        raise Failure(f"comms {found}")
+
+
 def sorted_by(key, field):
     with cli.target() as target:
         document = report("-d", 0.5, "-p", target.pid, "-s", key)
@@ -320,6 +330,8 @@ TESTS = [
     ("-c, a program moved there later", cgroup_later),
     ("filters must all hold", all_must_hold),
     ("children followed", lambda: follow([], True)),
+    ("children there already", lambda: follow_born([], True)),
+    ("children there already, --no-follow", lambda: follow_born(["--no-follow"], False)),
     ("--no-follow", lambda: follow(["--no-follow"], False)),
     *((f"-s {key}", lambda key=key, field=field: sorted_by(key, field)) for key, field in (
         ("wall", "wall_ns"), ("blocked", "blocked_ns"), ("runnable", "runnable_ns"),
