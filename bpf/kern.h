@@ -141,6 +141,10 @@ struct sched_entity {
 	struct cfs_rq *cfs_rq;
 };
 
+struct seccomp {
+	int mode;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
@@ -160,6 +164,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	int exit_state;
 	struct bpf_local_storage *bpf_storage;
+	struct seccomp seccomp;
 };
 
 struct pt_regs {

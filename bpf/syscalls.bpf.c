@@ -578,6 +578,21 @@ static __always_inline void helper_exit(struct task_struct *task, struct thread 
 		call_held_ends(th, true);
 }
 
+/* A call returns that was not seen to begin. One that seccomp answers never does. */
+static __always_inline void entry_unseen(struct task_struct *task, struct thread *th)
+{
+	bool before = !th->synced;
+
+	/* It began before the watch; of the next one the entry is seen. */
+	th->synced = true;
+	if (before)
+		return;
+	if (!th->call && bpf_core_field_exists(task->seccomp) && task->seccomp.mode)
+		loss(LOSS_denied_calls);
+	else
+		loss(LOSS_enter_missed);
+}
+
 /* rt_sigreturn(2) forgets its own number (restore_sigcontext(), arch/x86/kernel/signal_64.c). */
 #define NR_AFTER_SIGRETURN	(-1ull)
 
@@ -596,11 +611,11 @@ static __always_inline void thread_exits(struct task_struct *task, struct thread
 		if (!call || call >= NR_CALLS)
 			return;
 	} else if (ROUTE_CALL(route) != call) {
-		if (th->synced)
-			loss(LOSS_enter_missed);
+		entry_unseen(task, th);
 		th->call = CALL_NONE;
 		return;
 	}
+	th->synced = true;
 	now = bpf_ktime_get_ns();
 	if (result_restarts(ret)) {
 		call_hold(th, ret, now);

@@ -81,6 +81,7 @@ CASES = [
     Case("every call in one thread", "every 20"),
     Case("every call in one thread, by thread", "every 20", "thread"),
     Case("32-bit calls", "compat"),
+    Case("calls denied by seccomp", "denied"),
     Case("in flight at begin and end", "inflight", "attach"),
 ]
 
