@@ -235,7 +235,7 @@ static int read_once(struct session *session, struct reading *reading)
 	int err;
 
 	rows_init(&reading->rows, session->options->by);
-	reading->now_ns = clock_ns();
+	reading->now_ns = session->stopped_ns ? : clock_ns();
 	err = read_threads(session, reading);
 	if (err)
 		return err;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "calls.h"
+#include "clock.h"
 #include "fail.h"
 #include "kernel.h"
 #include "session_private.h"
@@ -251,6 +252,7 @@ int session_start(struct session *session)
 int session_stop(struct session *session)
 {
 	session->skel->bss->stopped = true;
+	session->stopped_ns = clock_ns();
 	/* A hook that began before takes microseconds to end. */
 	usleep(2000);
 	return epolls_verify(session);

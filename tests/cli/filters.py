@@ -309,6 +309,19 @@ def cgroup_later():
         cli.await_that(lambda: removed(cgroup), f"{cgroup.name} empty")
 
 
+def duration_counted():
+    """The time that is said to be seen ends with the counting, however long the reading takes."""
+    script = ("import os, resource, sys\nresource.setrlimit(resource.RLIMIT_NOFILE, (19000, 19000))\n"
+              "fds = [os.open('/dev/null', 0) for _ in range(18000)]\n"
+              "for _ in range(29):\n if not os.fork(): break\n"
+              "os.write(2, b'.'); sys.stdin.read()")
+    with cli.Started(cli.PYTHON, "-c", script, stdin=subprocess.PIPE) as target:
+        target.await_word(b"." * 30)
+        document = report("-d", 0.2)
+    if not 0.2e9 <= document["duration_ns"] < 0.28e9:
+        raise Failure(f"{document['duration_ns']} ns of 0.2 s")
+
+
 TESTS = [
     ("-e, a call", lambda: calls_only("read", ["read"])),
     ("-e, two calls", lambda: calls_only("read,sendto", ["read", "sendto"])),
@@ -340,6 +353,7 @@ TESTS = [
     ("-s name", sorted_by_name),
     ("-N", top),
     ("-d 1", duration),
+    ("-d 0.2, with much to read at the end", duration_counted),
     ("interval and count", lambda: reports(["0.2", "3"], 3)),
     ("interval and duration", lambda: reports(["-d", "0.6", "0.2"], 3)),
     ("interval, count, longer duration", lambda: reports(["-d", "2", "0.2", "2"], 2)),
