@@ -14,6 +14,7 @@
 #define FDS_MAX 64
 
 struct cost_sampler {
+	const struct session *session;
 	int programs[FDS_MAX], maps[FDS_MAX];
 	u32 nr_programs, nr_maps;
 	int stats_fd;		/* timing is on while it is open; -1: off */
@@ -29,6 +30,7 @@ struct cost_sampler *cost_open(const struct session *session)
 
 	if (!sampler)
 		return NULL;
+	sampler->session = session;
 	sampler->stats_fd = -1;
 	sampler->nr_programs = session_programs(session, sampler->programs, FDS_MAX);
 	sampler->nr_maps = session_maps(session, sampler->maps, FDS_MAX);
@@ -127,6 +129,7 @@ struct cost cost_read(const struct cost_sampler *sampler)
 		.bpf_ns = sampler->bpf_ns,
 		.bpf_runs = sampler->runs,
 		.recursion_misses = program_stats(sampler).misses,
+		.bpf_memory_bytes = session_thread_bytes(sampler->session),
 	};
 	struct rusage usage;
 

@@ -263,6 +263,11 @@ u64 session_threads(const struct session *session)
 	return *(volatile u64 *)&session->skel->bss->watched_threads;
 }
 
+u64 session_thread_bytes(const struct session *session)
+{
+	return session_threads(session) * bpf_map__value_size(session->skel->maps.threads);
+}
+
 u32 session_programs(const struct session *session, int *fds, u32 max)
 {
 	struct bpf_program *program;

@@ -322,6 +322,17 @@ def duration_counted():
         raise Failure(f"{document['duration_ns']} ns of 0.2 s")
 
 
+def memory_of_threads():
+    """The records of the threads are in the figure of memory."""
+    found = []
+    for threads in (0, 200):
+        with cli.target("--threads", threads, "--ms", 500) as target:
+            cost = report("-d", 0.2, "-p", target.pid, "--no-follow")["cost"]
+        found.append(cost["bpf_memory_bytes"])
+    if not 200 * 2048 < found[1] - found[0] < 200 * 16384:
+        raise Failure(f"{found[1] - found[0]} bytes for 200 threads")
+
+
 TESTS = [
     ("-e, a call", lambda: calls_only("read", ["read"])),
     ("-e, two calls", lambda: calls_only("read,sendto", ["read", "sendto"])),
@@ -351,6 +362,7 @@ TESTS = [
         ("kernel", "kernel_ns"), ("copy", "copy_ns"), ("calls", "calls"),
         ("scanned", "scanned"), ("bytes", "bytes"))),
     ("-s name", sorted_by_name),
+    ("cost: memory of threads", memory_of_threads),
     ("-N", top),
     ("-d 1", duration),
     ("-d 0.2, with much to read at the end", duration_counted),
