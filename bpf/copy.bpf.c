@@ -19,9 +19,15 @@ static __always_inline void copy_begin(const void *skb)
 {
 	struct thread *th = thread_in_call();
 
+	u64 now;
+
 	if (!th)
 		return;
-	th->copy_from_ns = bpf_ktime_get_ns();
+	now = bpf_ktime_get_ns();
+	/* A buffer that is looked at with MSG_PEEK, or in parts, is not freed between two copies. */
+	if (th->copy_from_ns)
+		th->copy_open_ns += now - th->copy_from_ns;
+	th->copy_from_ns = now;
 	th->copy_skb = (u64)skb;
 }
 

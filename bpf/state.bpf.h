@@ -78,6 +78,7 @@ struct thread {
 
 	u64 args[5];
 	u64 copy_ns;		/* exact part */
+	u64 copy_open_ns;	/* from begins whose end was not seen to what came next */
 	u64 copy_skb;		/* the buffer being copied from */
 	u64 asked;
 	u64 invalid;		/* asked for by poll, but no descriptor */

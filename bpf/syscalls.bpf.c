@@ -13,6 +13,7 @@ static __always_inline void clear_call(struct thread *th)
 	th->blocked_d_ns = 0;
 	th->off_ns = 0;
 	th->copy_ns = 0;
+	th->copy_open_ns = 0;
 	th->copy_from_ns = 0;
 	th->copy_loose = false;
 	th->copy_missed = false;
@@ -339,7 +340,7 @@ static __always_inline void count_bytes(struct thread *th, struct totals *sum, u
  */
 static __always_inline void count_copy(struct thread *th, struct totals *sum, u64 now)
 {
-	u64 copy = th->copy_ns, exact = th->copy_loose ? 0 : copy;
+	u64 exact = th->copy_loose ? 0 : th->copy_ns, copy = th->copy_ns + th->copy_open_ns;
 
 	if (th->copy_from_ns) {
 		copy += now - th->copy_from_ns;

@@ -69,6 +69,36 @@ static void take(struct flow *f, struct sum *sum)
 	}
 }
 
+/*
+ * copy peek BYTES: the same bytes looked at again and again, in buffers of which none is freed
+ * between two copies. There is little to do but copy, and a bound below half of it would be none.
+ */
+static void peek(size_t bytes)
+{
+	int fd[2], room = 1 << 22, times = 20;
+	uint64_t cpu_ns = 0;
+	struct span span;
+
+	unix_pair(fd);
+	must(!setsockopt(fd[1], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)));
+	for (size_t done = 0; done < bytes; done += 1 << 15)
+		must(send(fd[1], out, 1 << 15, MSG_DONTWAIT) == 1 << 15);
+	for (int i = 0; i < times; i++) {
+		span_begin(&span);
+		must(recv(fd[0], buf, bytes, MSG_PEEK) == (ssize_t)bytes);
+		span_end(&span);
+		cpu_ns += on_cpu_ns(&span);
+	}
+	truth_row("recvfrom");
+	truth_num("calls", (uint64_t)times);
+	truth_num("bytes", 0);
+	truth_num("peek_bytes", bytes * times);
+	truth_range("copy_ns", cpu_ns / 2, cpu_ns);
+	truth_results("ok", times, NULL);
+	truth_end();
+	truth_write();
+}
+
 int main(int argc, char **argv)
 {
 	struct sum sum = { 0 };
@@ -78,6 +108,10 @@ int main(int argc, char **argv)
 	f.bytes = (size_t)atol(argv[2]);
 	memset(buf, 1, sizeof(buf));	/* no page fault inside the calls */
 	memset(out, 1, sizeof(out));
+	if (!strcmp(argv[1], "peek")) {
+		peek(f.bytes);
+		return 0;
+	}
 	if (!strcmp(argv[1], "tcp"))
 		tcp_pair(f.fd);
 	else if (!strcmp(argv[1], "unix"))
