@@ -18,7 +18,6 @@
 static __always_inline void copy_begin(const void *skb)
 {
 	struct thread *th = thread_in_call();
-
 	u64 now;
 
 	if (!th)

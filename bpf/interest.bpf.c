@@ -35,6 +35,7 @@ int BPF_PROG(iop_ep_item_end, struct file *file)
 SEC("fentry/ep_eventpoll_release")
 int BPF_PROG(iop_ep_end, struct inode *inode, struct file *file)
 {
+	epoll_check(file_private(file));
 	epoll_forget(file_private(file));
 	return 0;
 }

@@ -116,6 +116,7 @@ struct rlimit {
 };
 
 struct signal_struct {
+	unsigned int flags;
 	struct rlimit rlim[16];
 };
 
@@ -244,6 +245,7 @@ struct file___ref {
 
 #define PF_KTHREAD		0x00200000
 #define PF_EXITING		0x00000004
+#define SIGNAL_GROUP_EXIT	0x00000004	/* signal_struct.flags */
 #define RLIMIT_NOFILE		7
 #define TS_COMPAT		0x0002
 #define TASK_INTERRUPTIBLE	0x0001

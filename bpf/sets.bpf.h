@@ -395,6 +395,95 @@ static __always_inline u64 epoll_of(struct task_struct *task, u32 fd)
 	return file && file_is_epoll(file) ? file_private(file) : 0;
 }
 
+/*
+ * Counts the interest list, a red-black tree, without its lock: in order, by the parent links.
+ * A change meanwhile can lead astray, so user space believes only two equal counts.
+ */
+struct tree_walk {
+	u64 at;
+	bool lost;
+};
+
+static __always_inline u64 tree_left(u64 node)
+{
+	return read_word(node + bpf_core_field_offset(struct rb_node, rb_left));
+}
+
+static __always_inline u64 tree_right(u64 node)
+{
+	return read_word(node + bpf_core_field_offset(struct rb_node, rb_right));
+}
+
+/* The two low bits of the word hold the colour (include/linux/rbtree.h). */
+static __always_inline u64 tree_parent(u64 node)
+{
+	return read_word(node) & ~3ull;
+}
+
+static __always_inline u64 tree_leftmost(u64 node)
+{
+	for (u32 i = 0; i < 64; i++) {
+		u64 left = tree_left(node);
+
+		if (!left)
+			break;
+		node = left;
+	}
+	return node;
+}
+
+static long tree_step(u32 index, struct tree_walk *walk)
+{
+	u64 right = tree_right(walk->at), parent;
+
+	if (right) {
+		walk->at = tree_leftmost(right);
+		return 0;
+	}
+	for (u32 i = 0; i < 64; i++) {
+		parent = tree_parent(walk->at);
+		if (!parent || tree_right(parent) != walk->at) {
+			walk->at = parent;
+			return !parent;
+		}
+		walk->at = parent;
+	}
+	walk->lost = true;
+	return 1;
+}
+
+/* Items on the interest list of @ep, -1 if they could not be counted or are @max or more. */
+__noinline s64 tree_count(u64 ep, u32 max)
+{
+	struct tree_walk walk = {};
+	s64 n = 0;
+
+	walk.at = read_word(ep + bpf_core_field_offset(struct eventpoll, rbr.rb_leftmost));
+	if (walk.at)
+		n = bpf_loop(max, tree_step, &walk, 0);
+	return n >= max || walk.lost ? -1 : n;
+}
+
+#define CHECKED_MAX	(1 << 16)	/* a longer list is not worth the time of who ends it */
+
+/*
+ * The interest list of @ep, which may be about to end, is counted once more: other ways to change
+ * it than those that are followed are io_uring, the end of another process that shares it, and
+ * threads that are not watched.
+ */
+__noinline int epoll_check(u64 ep)
+{
+	struct epoll_size *size = ep ? bpf_map_lookup_elem(&epolls, &ep) : NULL;
+	s64 followed;
+
+	if (!size || size->base < 0)
+		return 0;
+	followed = size->base + size->delta;
+	if (followed < 0 || followed >= CHECKED_MAX || tree_count(ep, followed + 2) != followed)
+		asked_astray = true;
+	return 0;
+}
+
 #define FILE_EPOLLS_MAX	16
 
 /* The end of @file takes it off every interest list it is on, without an epoll_ctl. */
@@ -417,8 +506,10 @@ static __always_inline void epoll_closed(struct task_struct *task, u32 fd)
 
 	if (!file || file_other_refs(file) > 0)
 		return;
-	if (file_is_epoll(file))
+	if (file_is_epoll(file)) {
+		epoll_check(file_private(file));
 		epoll_forget(file_private(file));
+	}
 	file_items_end(file);
 }
 

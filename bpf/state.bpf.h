@@ -32,6 +32,8 @@ u64 folds = 0;
 u64 next_hist = 0;
 /* Changes of epoll sets: what is remembered of a size is good while this stands still. */
 u64 epoll_changes = 1;
+/* A set that has ended held something else than following it had come to. */
+bool asked_astray = false;
 /* The file operations of epoll instances, learnt from one of our own; 0 until then. */
 u64 epoll_fops = 0;
 u32 own_epoll_fd = 0;

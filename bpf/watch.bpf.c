@@ -116,6 +116,9 @@ static __always_inline void watch_end(struct task_struct *task, struct thread *t
 	u32 late = late_for(__sync_lock_test_and_set(&th->dumped, DUMPED_ENDED));
 	struct slot *slot;
 
+	/* All its process ends, and its files are closed after this. */
+	if (!stopped && task->signal->flags & SIGNAL_GROUP_EXIT)
+		epoll_check(th->sized_ep);
 	if (th->call && th->call < NR_CALLS && !th->began_before && !stopped) {
 		slot = slot_of(th, th->call);
 		if (slot)
@@ -282,75 +285,6 @@ int iop_dump(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-/*
- * Counts the interest list, a red-black tree, without its lock: in order, by the parent links.
- * A change meanwhile can lead astray, so user space believes only two equal counts.
- */
-struct tree_walk {
-	u64 at;
-	bool lost;
-};
-
-static __always_inline u64 tree_left(u64 node)
-{
-	return read_word(node + bpf_core_field_offset(struct rb_node, rb_left));
-}
-
-static __always_inline u64 tree_right(u64 node)
-{
-	return read_word(node + bpf_core_field_offset(struct rb_node, rb_right));
-}
-
-/* The two low bits of the word hold the colour (include/linux/rbtree.h). */
-static __always_inline u64 tree_parent(u64 node)
-{
-	return read_word(node) & ~3ull;
-}
-
-static __always_inline u64 tree_leftmost(u64 node)
-{
-	for (u32 i = 0; i < 64; i++) {
-		u64 left = tree_left(node);
-
-		if (!left)
-			break;
-		node = left;
-	}
-	return node;
-}
-
-static long tree_step(u32 index, struct tree_walk *walk)
-{
-	u64 right = tree_right(walk->at), parent;
-
-	if (right) {
-		walk->at = tree_leftmost(right);
-		return 0;
-	}
-	for (u32 i = 0; i < 64; i++) {
-		parent = tree_parent(walk->at);
-		if (!parent || tree_right(parent) != walk->at) {
-			walk->at = parent;
-			return !parent;
-		}
-		walk->at = parent;
-	}
-	walk->lost = true;
-	return 1;
-}
-
-/* Items on the interest list of @ep, -1 if they could not be counted. */
-__noinline s64 tree_count(u64 ep)
-{
-	struct tree_walk walk = {};
-	s64 n = 0;
-
-	walk.at = read_word(ep + bpf_core_field_offset(struct eventpoll, rbr.rb_leftmost));
-	if (walk.at)
-		n = bpf_loop(INTEREST_MAX, tree_step, &walk, 0);
-	return n >= INTEREST_MAX || walk.lost ? -1 : n;
-}
-
 /* Epoll instances of watched processes: each with its counted size. */
 SEC("iter/task_file")
 int iop_epolls(struct bpf_iter__task_file *ctx)
@@ -374,7 +308,7 @@ int iop_epolls(struct bpf_iter__task_file *ctx)
 	size = bpf_map_lookup_elem(&epolls, &record.ep);
 	if (size && size->base >= 0)
 		record.followed = size->base + size->delta;
-	record.counted = tree_count(record.ep);
+	record.counted = tree_count(record.ep, INTEREST_MAX);
 	if (!size)
 		epoll_follow(record.ep, record.counted);
 	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));

@@ -259,7 +259,7 @@ int session_read(struct session *session, struct reading *reading)
 	if (!err)
 		err = read_once(session, reading);
 	session->skel->bss->reading = 0;
-	reading->asked_bound = session->asked_bound;
+	reading->asked_bound = session->asked_bound || session->skel->bss->asked_astray;
 	memcpy(reading->losses, session->skel->bss->losses, sizeof(reading->losses));
 	return err;
 }

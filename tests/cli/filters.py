@@ -333,6 +333,21 @@ def memory_of_threads():
         raise Failure(f"{found[1] - found[0]} bytes for 200 threads")
 
 
+def shared_set():
+    """A child that ends takes its files off a set it shares: how many is not known then."""
+    script = ("import os, select\nepoll = select.epoll()\nepoll.register(os.pipe()[0])\n"
+              "if {child} and not os.fork():\n epoll.register(os.pipe()[0]); os._exit(0)\n"
+              "if {child}: os.wait()\nfor _ in range(10): epoll.poll(0)")
+    for child, tier in ((0, "exact"), (1, "bound")):
+        with cli.scratch() as directory:
+            out = directory / "out"
+            iophase("-q", "-j", "-e", "epoll_wait", "-o", out, "--", cli.PYTHON, "-ISc",
+                    script.format(child=child)).ends(0)
+            row, = json.loads(out.read_text())["rows"]
+        if row["calls"] != 10 or row["tiers"]["asked"] != tier:
+            raise Failure(f"{row['calls']} calls, asked {row['asked']}, {row['tiers']}")
+
+
 TESTS = [
     ("-e, a call", lambda: calls_only("read", ["read"])),
     ("-e, two calls", lambda: calls_only("read,sendto", ["read", "sendto"])),
@@ -362,6 +377,7 @@ TESTS = [
         ("kernel", "kernel_ns"), ("copy", "copy_ns"), ("calls", "calls"),
         ("scanned", "scanned"), ("bytes", "bytes"))),
     ("-s name", sorted_by_name),
+    ("epoll set shared with a child that ends", shared_set),
     ("cost: memory of threads", memory_of_threads),
     ("-N", top),
     ("-d 1", duration),
