@@ -189,7 +189,7 @@ int probes_main(int argc, char **argv)
 	struct probes probes = { 0 };
 	int err;
 
-	argv[0] = "iophase probes";
+	argv[0] = "iophase";
 	argp_err_exit_status = EXIT_USAGE;
 	err = argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, &probes);
 	if (err)

@@ -46,6 +46,10 @@ REFUSED = {
     "format nonsense": (["--format", "xml"], "--format: no such format: 'xml'"),
     "colour nonsense": (["--color", "pink"], "--color"),
     "top 0": (["-N", "0"], "-N"),
+    "backend nonsense": (["--backend", "kprobe"], "--backend: no such backend: 'kprobe'"),
+    "backend nonsense, probes": (["probes", "--backend", "kprobe"], "no such backend: 'kprobe'"),
+    "probes with an argument": (["probes", "all"], "one argument too many: 'all'"),
+    "unknown option of probes": (["probes", "--nonsense"], "--nonsense"),
     "output empty": (["-o", ""], "-o"),
     "no command after --": (["--"], "no command after '--'"),
     "no command after options and --": (["-d", "1", "--"], "no command after '--'"),
@@ -55,7 +59,7 @@ REFUSED = {
 
 OPTIONS = """-p --pid -t --tid -n --comm -u --uid -c --cgroup --no-follow -e --calls -m --min-us
 -x --failed -d --duration -T --timestamp --by -s --sort -N --top -j --json --format -o --output
---color -v --verbose -q --quiet -V --version -h --help""".split()
+--color --backend -v --verbose -q --quiet -V --version -h --help""".split()
 
 
 def refused(words, said):
