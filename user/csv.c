@@ -62,7 +62,7 @@ static void print_row(FILE *out, const struct report *report, const struct row *
 	if (row->key.tid)
 		fprintf(out, "%u", row->key.tid);
 	putc(',', out);
-	if (row->key.proc)
+	if (report->options->by & BY_PROCESS)
 		print_name(out, row->comm);
 	fprintf(out, ",%s,%s,%llu", row->key.call ? call->name : "",
 		row->key.call ? class_name(call->class) : "",

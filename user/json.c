@@ -227,7 +227,8 @@ static json_t *row_json(const struct report *report, const struct row *row)
 	json_t *object = json_object(), *tiers = json_object();
 
 	if (by & BY_PROCESS)
-		set_u64(object, "tgid", proc_tgid(row->key.proc));
+		json_object_set_new(object, "tgid", row->key.proc ?
+				    json_integer(proc_tgid(row->key.proc)) : json_null());
 	if (by & BY_THREAD)
 		json_object_set_new(object, "tid", row->key.tid ? json_integer(row->key.tid) :
 				    json_null());

@@ -56,7 +56,7 @@ static struct text number(u64 value)
 
 static struct text column_pid(const struct row *row)
 {
-	return number(proc_tgid(row->key.proc));
+	return row->key.proc ? number(proc_tgid(row->key.proc)) : dash();
 }
 
 static struct text column_tid(const struct row *row)

@@ -96,6 +96,19 @@ def command():
         raise Failure(f"{calls} epoll_wait, not 9")
 
 
+def many_ended():
+    """More processes end than are kept apart: the row of the others has no process."""
+    with cli.scratch() as directory:
+        out = directory / "out"
+        script = 'i=0; while [ $i -lt 500 ]; do (read x <"$0"); i=$((i + 1)); done; sleep 0.3'
+        cli.iophase("-q", "-j", "-e", "read", "-o", out, "--", "sh", "-c", script,
+                    "/dev/null").ends(0)
+        found = parse(out.read_bytes())
+    validate(found)
+    if [row["comm"] for row in found["rows"] if row["tgid"] is None] != ["(ended)"]:
+        raise Failure("no row of (ended)")
+
+
 def empty():
     with cli.target("--idle") as target:
         found = document("-d", 0.2, "-p", target.pid, "-e", "recvmmsg")
@@ -218,6 +231,7 @@ TESTS = [
     ("intervals, --format ndjson", lambda: intervals("--format", "ndjson")),
     ("one report as NDJSON", ndjson_once),
     ("a command", command),
+    ("many processes ended", many_ended),
     ("an empty result", empty),
     ("a call in flight", in_flight),
     ("filters, order and top", filtered),
