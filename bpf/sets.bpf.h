@@ -164,18 +164,18 @@ static __always_inline bool select_fetch(struct select_walk *walk, struct scratc
 					 u32 n)
 {
 	u64 *words = page->words + i * SELECT_STRIDE;
-	u32 count = (n + 63) / 64;
+	u64 last = ((u64)n - 1) / 64;
 
-	if (!count || count > SELECT_CHUNK ||
-	    bpf_probe_read_user(words, count * sizeof(u64), (void *)walk->sets[i])) {
+	if (last >= SELECT_CHUNK ||
+	    bpf_probe_read_user(words, (last + 1) * sizeof(u64), (void *)walk->sets[i])) {
 		walk->failed = true;
 		return false;
 	}
-	walk->sets[i] += count * sizeof(u64);
-	page->count = count;
-	words[count - 1] &= -1ull >> (-n & 63);
-	for (u32 pad = 0; pad < SELECT_GROUP; pad++)
-		words[count + pad] = 0;
+	walk->sets[i] += (last + 1) * sizeof(u64);
+	page->count = last + 1;
+	words[last] &= -1ull >> (-n & 63);
+	for (u32 pad = 1; pad <= SELECT_GROUP; pad++)
+		words[last + pad] = 0;
 	return true;
 }
 

@@ -149,8 +149,11 @@ __noinline u64 mmsg_bytes(u64 vec, u32 messages, bool truncated)
 	return walk.sum;
 }
 
-static __always_inline struct call_kind kind_of(u32 call)
+static __always_inline struct call_kind kind_of(u64 call)
 {
+	/* The mask is for the verifier, which the compiler knows to be needless. */
+	asm volatile("" : "+r"(call));
+	call &= NR_CALL_KINDS - 1;
 	return (struct call_kind){
 		.class = call_kinds[call].class,
 		.ret = call_kinds[call].ret,

@@ -127,15 +127,17 @@ __noinline u32 slot_new(struct thread *th, u32 call)
 
 static __always_inline struct slot *slot_of(struct thread *th, u32 call)
 {
-	u32 i = th->slot_of[call & 31];
+	u64 i = th->slot_of[call & 31];
 
 	if (!i)
 		i = slot_new(th, call);
-	if (!i || i > NR_SLOTS)
-		return NULL;
-	/* Not a choice between two pointers: the verifier allows no arithmetic before the check. */
+	i--;
+	/* The index itself is checked, in all of its bits: the verifier of 6.1 follows no less. */
 	asm volatile("" : "+r"(i));
-	return &th->slots[i - 1];
+	if (i >= NR_SLOTS)
+		return NULL;
+	asm volatile("" : "+r"(i));
+	return &th->slots[i];
 }
 
 __noinline int errno_add(u64 proc, u32 call, u32 error)

@@ -221,21 +221,24 @@ static __always_inline u16 slots_used(struct thread *th)
 	return n;
 }
 
-/* A copy of slot @i that no hook changed meanwhile; after 3 tries, as it is. */
+/* False if a hook changed the slot meanwhile. */
+static __always_inline bool slot_try_copy(struct thread *th, u32 i, struct slot_record *record)
+{
+	u32 seq = *(volatile u32 *)&th->seq;
+
+	record->call = th->slots[i].call;
+	record->sum = th->slots[i].sum;
+	barrier();
+	return !(seq & 1) && seq == *(volatile u32 *)&th->seq;
+}
+
+/* A copy of slot @i; after 3 tries, as it is. */
 __noinline int slot_copy(struct thread *th, u32 i, struct slot_record *record)
 {
 	if (!th || !record || i >= NR_SLOTS)
 		return 0;
-	for (u32 try = 0; try < 3; try++) {
-		u32 seq = *(volatile u32 *)&th->seq;
-
-		record->call = th->slots[i].call;
-		record->sum = th->slots[i].sum;
-		barrier();
-		if (!(seq & 1) && seq == *(volatile u32 *)&th->seq)
-			break;
-	}
-	return 0;
+	return slot_try_copy(th, i, record) || slot_try_copy(th, i, record) ||
+	       slot_try_copy(th, i, record);
 }
 
 /*

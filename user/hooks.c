@@ -373,17 +373,20 @@ static char complained[32];
 
 int hooks_print_libbpf(int level, const char *format, va_list args)
 {
-	char line[512];
+	char line[128];		/* the name of a program stands at the beginning */
 	const char *name;
+	va_list copy;
 
-	vsnprintf(line, sizeof(line), format, args);
+	va_copy(copy, args);
+	vsnprintf(line, sizeof(line), format, copy);
+	va_end(copy);
 	name = strstr(line, "prog '");
 	if (level == LIBBPF_WARN && name && !*complained)
 		snprintf(complained, sizeof(complained), "%.*s", (int)strcspn(name + 6, "'"),
 			 name + 6);
 	if (verbose < 2 && !(verbose == 1 && level == LIBBPF_WARN))
 		return 0;
-	return fputs(line, stderr);
+	return vfprintf(stderr, format, args);
 }
 
 static void verdict_fill(struct verdict *verdict, struct iophase_bpf *skel, enum stage stage,
