@@ -3,11 +3,13 @@
 
 #include <bpf/btf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -40,18 +42,39 @@ static bool file_has(const char *path, const char *word)
 	return has;
 }
 
+/* A file of debugfs, opened whether or not that is mounted anywhere; -1 if it cannot be. */
+static int debugfs_open(const char *path)
+{
+	int fs = fsopen("debugfs", FSOPEN_CLOEXEC), tree = -1, fd = -1;
+
+	if (fs >= 0 && !fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		tree = fsmount(fs, FSMOUNT_CLOEXEC, 0);
+	if (tree >= 0)
+		fd = openat(tree, path, O_RDONLY | O_CLOEXEC);
+	if (tree >= 0)
+		close(tree);
+	if (fs >= 0)
+		close(fs);
+	return fd;
+}
+
 /*
- * Whether kernel code can be pre-empted. Where the kernel lets that be chosen at boot, debugfs
- * says how; where debugfs is not there, it is to be feared.
+ * Whether kernel code can be pre-empted. Where that can be chosen at boot debugfs says how, the
+ * word in use in brackets; where it does not say, it is to be feared.
  */
 static bool kernel_preemptible(void)
 {
-	static const char chosen[] = "/sys/kernel/debug/sched/preempt";
+	int fd = debugfs_open("sched/preempt");
 	struct utsname name;
+	char modes[64];
+	ssize_t n;
 
-	if (!access(chosen, R_OK))
-		return !file_has(chosen, "(none)") && !file_has(chosen, "(voluntary)");
-	return uname(&name) || strstr(name.version, "PREEMPT");
+	if (fd < 0)
+		return uname(&name) || strstr(name.version, "PREEMPT");
+	n = read(fd, modes, sizeof(modes) - 1);
+	close(fd);
+	modes[n < 0 ? 0 : n] = '\0';
+	return !strstr(modes, "(none)") && !strstr(modes, "(voluntary)");
 }
 
 /* Arguments of tracepoint @name after the context, as BTF has them; -1: no such one. */
