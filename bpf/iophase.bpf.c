@@ -11,6 +11,7 @@
 #include "copy.bpf.c"
 #include "scan.bpf.c"
 #include "interest.bpf.c"
+#include "ready.bpf.c"
 #include "watch.bpf.c"
 
 char LICENSE[] SEC("license") = "GPL";

@@ -67,6 +67,14 @@ struct epitem {
 	} event;
 };
 
+struct wait_queue_entry {};
+
+/* By which an item of an epoll set hangs on the wait queue of its file. */
+struct eppoll_entry {
+	struct epitem *base;
+	struct wait_queue_entry wait;
+};
+
 /* What a poll function is handed: fs/select.c has one a call, fs/eventpoll.c one a scan. */
 struct poll_table_struct {
 	void *_qproc;

@@ -87,6 +87,8 @@ int BPF_PROG(iop_waking, struct task_struct *task)
 		return 0;
 	th->wake_ns = bpf_ktime_get_ns();
 	th->phase = PHASE_WOKEN;
+	/* Of each wake-up but the last nothing came. */
+	th->ready_ns = th->wake_ns;
 	if (!th->began_before)
 		waker_note(task, th);
 	return 0;

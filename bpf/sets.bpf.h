@@ -361,6 +361,14 @@ static __always_inline void epoll_forget(u64 ep)
 	__sync_fetch_and_add(&epoll_changes, 1);
 }
 
+/* When the first event on @ep came since the last that was reported; 0 if none was seen. */
+static __always_inline u64 epoll_ready_take(u64 ep)
+{
+	struct epoll_size *size = bpf_map_lookup_elem(&epolls, &ep);
+
+	return size ? __sync_lock_test_and_set(&size->ready_ns, 0) : 0;
+}
+
 /* Size of the interest list of @ep, -1 if it is not known. */
 static __always_inline s64 epoll_size(struct thread *th, u64 ep)
 {

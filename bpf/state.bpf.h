@@ -63,6 +63,7 @@ struct thread {
 	u64 off_ns;		/* off the CPU since then */
 	u64 out_ns;		/* when it last left the CPU */
 	u64 wake_ns;		/* when it was woken since */
+	u64 ready_ns;		/* what it waits for became ready, 0: not seen to */
 	u64 blocked_ns;
 	u64 runnable_ns;
 	u64 copy_from_ns;	/* a copy is under way since, 0: none */

@@ -12,6 +12,7 @@ static __always_inline void clear_call(struct thread *th)
 	th->runnable_ns = 0;
 	th->blocked_d_ns = 0;
 	th->off_ns = 0;
+	th->ready_ns = 0;
 	th->copy_ns = 0;
 	th->copy_open_ns = 0;
 	th->copy_from_ns = 0;
@@ -277,8 +278,21 @@ static __always_inline void count_sets(struct thread *th, struct totals *sum, u3
 		loss(LOSS_sets_unread);
 }
 
+/* How late the thread is told: since the first event of those that it is told of. */
+static __always_inline void count_lag(struct thread *th, struct totals *sum, u64 now)
+{
+	u64 since = th->ready_ns;
+
+	if (th->ep && knobs.ready_hooked)
+		since = epoll_ready_take(th->ep);
+	if (!since || since > now)
+		return;
+	sum->lag_ns += now - since;
+	sum->lag_calls++;
+}
+
 /* The figures of a wait: a global function, which the verifier looks at once. */
-__noinline int count_wait(struct thread *th, struct totals *sum, u32 call, s64 ret)
+__noinline int count_wait(struct thread *th, struct totals *sum, u32 call, s64 ret, u64 now)
 {
 	u32 args;
 
@@ -293,8 +307,10 @@ __noinline int count_wait(struct thread *th, struct totals *sum, u32 call, s64 r
 		count_epoll(th, sum, ret);
 	sum->asked += th->asked;
 	sum->asked_unknown += th->asked_unknown;
-	if (ret > 0)
+	if (ret > 0) {
 		sum->ready += ret;
+		count_lag(th, sum, now);
+	}
 	return 0;
 }
 
@@ -403,11 +419,13 @@ static __always_inline void call_count(struct thread *th, u32 call, struct call_
 		slot->sum.runnable_ns += th->runnable_ns;
 		slot->sum.blocked_d_ns += th->blocked_d_ns;
 	}
+	if (th->sleeps > 1)
+		slot->sum.vain_wakes += th->sleeps - 1;
 	if (kind.class == CLASS_WAIT) {
 		/* An entry that is no descriptor is a result, with which the first pass is the last. */
 		if (kind.args == ARGS_POLL && ret > 0 && !th->sleeps)
 			th->invalid = poll_invalid(th->args[0], th->args[1], ret);
-		count_wait(th, &slot->sum, call, ret);
+		count_wait(th, &slot->sum, call, ret, now);
 	} else if (ret > 0 && kind.ret != RET_OK) {
 		count_bytes(th, &slot->sum, call, kind, ret);
 		if (kind.class == CLASS_INPUT)

@@ -67,6 +67,7 @@ struct knobs {
 	s64 preempt_count_from_rq;	/* from a CPU's run queue to its preempt count, bytes */
 	bool scan_hooked;	/* poll functions are counted: nothing is to be inferred */
 	bool sets_hooked;	/* epoll sets are followed where they change, not at system calls */
+	bool ready_hooked;	/* readiness is seen when it comes, not when it wakes */
 	bool rdonly_cast;	/* the kernel has bpf_rdonly_cast() (6.2, commit a35b9af4ec2c) */
 };
 
@@ -214,6 +215,7 @@ struct epoll_record {
 struct epoll_size {
 	s64 base;
 	s64 delta;
+	u64 ready_ns;		/* the first event since the last report; 0: none, or not hooked */
 };
 
 #endif

@@ -25,6 +25,7 @@ static const char *const need_names[] = {
 	[NEED_COPY] = "copy",
 	[NEED_READ] = "read",
 	[NEED_SETS] = "sets",
+	[NEED_READY] = "ready",
 };
 
 const char *need_name(enum need need)
@@ -60,6 +61,7 @@ static program_list read_functions = {
 #undef READ_FUNCTION
 	NULL
 };
+static program_list ready_callback = { "iop_ep_ready", NULL };
 static program_list sets_changes = {
 	"iop_ep_create", "iop_ep_ctl", "iop_ep_item_end", "iop_ep_end", NULL
 };
@@ -101,6 +103,12 @@ static const char *unfit_dear_sets(const struct kernel *kernel)
 {
 	(void)kernel;
 	return "four more functions to attach, for what io_uring alone does unseen";
+}
+
+static const char *unfit_dear_ready(const struct kernel *kernel)
+{
+	(void)kernel;
+	return "each event on any epoll set of the machine would pay for it";
 }
 
 /* In order of preference within a need. */
@@ -169,6 +177,16 @@ const struct candidate candidates[] = {
 		.name = "fexit do_epoll_ctl",
 		.gives = "sizes of epoll sets", .tier = "exact",
 		.programs = sets_changes, .function = "do_epoll_ctl", .unfit = unfit_dear_sets,
+	}, {
+		.need = NEED_READY, .backend = BACKEND_TRACEPOINT,
+		.name = "sched_waking",
+		.gives = "lag from the wake-up", .tier = "lower_bound",
+	}, {
+		.need = NEED_READY, .backend = BACKEND_TRAMPOLINE,
+		.name = "fentry ep_poll_callback",
+		.gives = "lag of epoll from the event", .tier = "exact",
+		.programs = ready_callback, .function = "ep_poll_callback",
+		.unfit = unfit_dear_ready,
 	},
 };
 

@@ -19,6 +19,7 @@ enum need {
 	NEED_COPY,	/* time copying from sockets */
 	NEED_READ,	/* time copying from other files */
 	NEED_SETS,	/* sizes of epoll sets */
+	NEED_READY,	/* when a descriptor became ready */
 	NR_NEEDS,
 };
 

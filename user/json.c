@@ -168,6 +168,20 @@ static void set_tier(json_t *tiers, const char *figure, const char *tier)
 	json_object_set_new(tiers, figure, json_string(tier));
 }
 
+/* What became ready while nobody waited is seen by a hook of its own only, and only of epoll. */
+static void set_lag(json_t *object, json_t *tiers, const struct report *report,
+		    const struct row *row)
+{
+	bool epoll = row->key.call && calls[row->key.call].args == ARGS_EPOLL;
+
+	if (row->sum.lag_calls)
+		set_u64(object, "lag_ns", row->sum.lag_ns);
+	else
+		json_object_set_new(object, "lag_ns", json_null());
+	set_u64(object, "lag_calls", row->sum.lag_calls);
+	set_tier(tiers, "lag", epoll ? report->lag_tier : "lower_bound");
+}
+
 static void set_wait(json_t *object, json_t *tiers, const struct report *report,
 		     const struct row *row)
 {
@@ -188,6 +202,7 @@ static void set_wait(json_t *object, json_t *tiers, const struct report *report,
 		set_tier(tiers, "asked", epoll && report->reading->asked_bound ? "bound" : "exact");
 	set_tier(tiers, "scanned", report->scan_tier);
 	set_tier(tiers, "passes", report->scan_tier);
+	set_lag(object, tiers, report, row);
 }
 
 static void set_bytes(json_t *object, json_t *tiers, const struct row *row)
@@ -250,6 +265,7 @@ static json_t *row_json(const struct report *report, const struct row *row)
 		set_bytes(object, tiers, row);
 	if (!row->key.call || call->class == CLASS_WAIT)
 		set_wait(object, tiers, report, row);
+	set_u64(object, "vain_wakes", sum->vain_wakes);
 	if (sum->unfinished)
 		set_u64(object, "unfinished", sum->unfinished);
 	json_object_set_new(object, "results", results_json(row));

@@ -15,6 +15,7 @@ struct report {
 	const struct options *options;
 	const char *backend;
 	const char *scan_tier;		/* of scanned and passes */
+	const char *lag_tier;		/* of the lag of epoll */
 	u64 duration_ns;
 	struct timespec at;		/* time of day at its end */
 	const struct reading *reading;

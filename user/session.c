@@ -64,6 +64,11 @@ static int set_cgroup(struct session *session)
 	return 0;
 }
 
+static bool hooked(const struct session *session, enum need need)
+{
+	return session->hooks.chosen[need]->backend == BACKEND_TRAMPOLINE;
+}
+
 static int set_knobs(struct session *session)
 {
 	const struct options *options = session->options;
@@ -74,8 +79,9 @@ static int set_knobs(struct session *session)
 		rodata->call_kinds[i].args = calls[i].args;
 		rodata->call_kinds[i].ret = calls[i].ret;
 	}
-	rodata->knobs.scan_hooked = session->hooks.chosen[NEED_SCAN]->backend == BACKEND_TRAMPOLINE;
-	rodata->knobs.sets_hooked = session->hooks.chosen[NEED_SETS]->backend == BACKEND_TRAMPOLINE;
+	rodata->knobs.scan_hooked = hooked(session, NEED_SCAN);
+	rodata->knobs.sets_hooked = hooked(session, NEED_SETS);
+	rodata->knobs.ready_hooked = hooked(session, NEED_READY);
 	calls_route(options->selected, !rodata->knobs.sets_hooked, (u32 *)rodata->routes);
 	rodata->filter.own_tgid = getpid();
 	rodata->filter.follow = !options->no_follow;
@@ -297,9 +303,9 @@ const char *session_backend(const struct session *session)
 	return hooks_backend(&session->hooks);
 }
 
-const char *session_scan_tier(const struct session *session)
+const char *session_tier(const struct session *session, enum need need)
 {
-	return session->hooks.chosen[NEED_SCAN]->tier;
+	return session->hooks.chosen[need]->tier;
 }
 
 void session_close(struct session *session)

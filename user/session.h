@@ -6,6 +6,7 @@
 #ifndef IOPHASE_SESSION_H
 #define IOPHASE_SESSION_H
 
+#include "hooks.h"
 #include "options.h"
 #include "rows.h"
 #include "types.h"
@@ -78,8 +79,8 @@ u32 session_maps(const struct session *session, int *fds, u32 max);
 /* "tracepoint", "trampoline" or "mixed": what the figures were measured with. */
 const char *session_backend(const struct session *session);
 
-/* How exactly scans and passes are known: "exact" or "lower_bound". */
-const char *session_scan_tier(const struct session *session);
+/* How exactly what meets @need is known: "exact", "lower_bound", ... */
+const char *session_tier(const struct session *session, enum need need);
 
 /* Detaches and unloads everything; NULL is allowed. */
 void session_close(struct session *session);

@@ -102,7 +102,8 @@ static int report(struct stat *stat, bool last)
 	struct report report = {
 		.options = &stat->options,
 		.backend = session_backend(stat->session),
-		.scan_tier = session_scan_tier(stat->session),
+		.scan_tier = session_tier(stat->session, NEED_SCAN),
+		.lag_tier = session_tier(stat->session, NEED_READY),
 		.reading = &now,
 		.cost = &cost,
 		.last = last,

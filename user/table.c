@@ -267,6 +267,65 @@ static const struct column result_columns[] = {
 	{ "P99", 6, column_p99, 0 },
 };
 
+static struct text column_vain(const struct row *row)
+{
+	return text_count(row->sum.vain_wakes);
+}
+
+static struct text column_lag(const struct row *row)
+{
+	return row->sum.lag_calls ? text_ns(row->sum.lag_ns / row->sum.lag_calls) : dash();
+}
+
+static struct text column_wakes(const struct row *row)
+{
+	u64 sum = 0;
+
+	for (u32 i = 0; i < row->nr_wakers; i++)
+		sum += row->wakers[i].count;
+	return text_count(sum);
+}
+
+/* The one that woke it most often, and its part of the wake-ups. */
+static struct text column_waker(const struct row *row)
+{
+	static const char *const kinds[] = {
+		[WAKER_NONE] = "?", [WAKER_TASK] = "", [WAKER_SOFTIRQ] = "(softirq)",
+		[WAKER_HARDIRQ] = "(interrupt)", [WAKER_UNKNOWN] = "?",
+	};
+	const struct waker_count *most = NULL;
+	struct text text;
+	u64 sum = 0;
+
+	for (u32 i = 0; i < row->nr_wakers; i++) {
+		sum += row->wakers[i].count;
+		if (row->wakers[i].count && (!most || row->wakers[i].count > most->count))
+			most = &row->wakers[i];
+	}
+	if (!most)
+		return dash();
+	snprintf(text.buf, sizeof(text.buf), "%.16s %u%%",
+		 most->waker.kind == WAKER_TASK ? text_name(most->waker.comm, COMM_LEN).buf :
+		 kinds[most->waker.kind], (unsigned int)(100 * most->count / sum));
+	return text;
+}
+
+static const struct column wake_columns[] = {
+	{ "PROCESS", -12, column_process, BY_PROCESS },
+	{ "PID", 7, column_pid, BY_PROCESS },
+	{ "TID", 7, column_tid, BY_THREAD },
+	{ "CALL", -12, column_call, BY_CALL },
+	{ "WAKES", 5, column_wakes, 0 },
+	{ "VAIN", 5, column_vain, 0 },
+	{ "LAG", 6, column_lag, 0 },
+	{ "MOSTLY BY", 21, column_waker, 0 },
+};
+
+static bool woken_row(const struct row *row)
+{
+	return row->nr_wakers;
+}
+
 static bool use_color(FILE *out, const struct options *options)
 {
 	const char *term = getenv("TERM"), *none = getenv("NO_COLOR");
@@ -402,8 +461,10 @@ static void print(FILE *out, const struct report *report)
 		fputs("no watched call ended in this time\n", out);
 	print_rows(out, report, time_columns, ARRAY_SIZE(time_columns), any_row);
 	print_rows(out, report, scan_columns, ARRAY_SIZE(scan_columns), wait_row);
-	if (verbose)
+	if (verbose) {
 		print_rows(out, report, result_columns, ARRAY_SIZE(result_columns), any_row);
+		print_rows(out, report, wake_columns, ARRAY_SIZE(wake_columns), woken_row);
+	}
 	print_in_flight(out, report->reading);
 	report_losses(out, report);
 	if (report->last)

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * When an item of an epoll set becomes ready, whether or not a thread waits for it at the moment.
+ * With interrupts off. Select and poll are on no wait queue but while they wait, so that there
+ * the wake-up tells as much.
+ */
+#include "sets.bpf.h"
+
+/* The bits of an epoll_event that are no events (fs/eventpoll.c, EP_PRIVATE_BITS). */
+#define EPOLL_EVENTS	0x0fffffffu
+
+SEC("fentry/ep_poll_callback")
+int BPF_PROG(iop_ep_ready, struct wait_queue_entry *wait, u32 mode, int sync, void *key)
+{
+	struct eppoll_entry *entry = (void *)wait - bpf_core_field_offset(struct eppoll_entry, wait);
+	struct epitem *item = BPF_CORE_READ(entry, base);
+	u32 wanted = BPF_CORE_READ(item, event.events) & EPOLL_EVENTS, events = (u64)key;
+	u64 ep = (u64)BPF_CORE_READ(item, ep);
+	struct epoll_size *size;
+
+	/* A one-shot item that has fired wants nothing; an event without a name may be any. */
+	if (!wanted || (events && !(events & wanted)))
+		return 0;
+	size = bpf_map_lookup_elem(&epolls, &ep);
+	if (size && !size->ready_ns)
+		size->ready_ns = bpf_ktime_get_ns();
+	return 0;
+}
