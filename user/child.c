@@ -5,19 +5,31 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "fail.h"
 
-/* Runs in the child: waits for the word to go, then becomes the command. */
-static void run(int go_fd, int error_fd, char **command)
-{
-	char go;
-	int error;
+/* The word to go is a signal: waiting for it is no call that is watched, as a read would be. */
+#define SIGNAL_GO SIGUSR1
 
-	if (read(go_fd, &go, 1) != 1)
+/*
+ * Runs in the child, the word to go held back: waits for it, or dies with @parent, and becomes
+ * the command, with the signal mask @old.
+ */
+static void run(pid_t parent, const sigset_t *old, int error_fd, char **command)
+{
+	sigset_t go;
+	int error, number;
+
+	sigemptyset(&go);
+	sigaddset(&go, SIGNAL_GO);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent || sigwait(&go, &number))
 		_exit(EXIT_RUNTIME);
+	prctl(PR_SET_PDEATHSIG, 0);
+	sigprocmask(SIG_SETMASK, old, NULL);
 	execvp(command[0], command);
 	error = errno;
 	if (write(error_fd, &error, sizeof(error)) < 0)
@@ -25,16 +37,19 @@ static void run(int go_fd, int error_fd, char **command)
 	_exit(error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
 }
 
-/* Forks with signals held back, so that none meets our handlers in the child. */
-static pid_t fork_unhandled(void)
+/*
+ * Forks with signals held back, so that none meets our handlers in the child, where the word to
+ * go stays so. @old: the mask before.
+ */
+static pid_t fork_unhandled(sigset_t *old)
 {
 	static const int handled[] = { SIGINT, SIGTERM, SIGHUP };
 	struct sigaction action;
-	sigset_t all, old;
+	sigset_t all;
 	pid_t pid;
 
 	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &old);
+	sigprocmask(SIG_SETMASK, &all, old);
 	pid = fork();
 	for (size_t i = 0; !pid && i < sizeof(handled) / sizeof(*handled); i++) {
 		/* What is ignored, as under nohup(1), stays so. */
@@ -42,31 +57,33 @@ static pid_t fork_unhandled(void)
 		if (action.sa_handler != SIG_IGN)
 			signal(handled[i], SIG_DFL);
 	}
-	if (!pid)
+	all = *old;
+	if (!pid) {
 		signal(SIGPIPE, SIG_DFL);
-	sigprocmask(SIG_SETMASK, &old, NULL);
+		sigaddset(&all, SIGNAL_GO);
+	}
+	sigprocmask(SIG_SETMASK, &all, NULL);
 	return pid;
 }
 
 int child_start(struct child *child, char **command)
 {
-	int go[2], error[2];
+	pid_t self = getpid();
+	sigset_t mask;
+	int error[2];
 
-	if (pipe2(go, O_CLOEXEC) || pipe2(error, O_CLOEXEC))
+	if (pipe2(error, O_CLOEXEC))
 		return fail(EXIT_RUNTIME, "pipe: %s", strerror(errno));
-	child->pid = fork_unhandled();
+	child->pid = fork_unhandled(&mask);
 	if (child->pid < 0) {
 		child->pid = 0;
 		return fail(EXIT_RUNTIME, "fork: %s", strerror(errno));
 	}
 	if (!child->pid) {
-		close(go[1]);
 		close(error[0]);
-		run(go[0], error[1], command);
+		run(self, &mask, error[1], command);
 	}
-	close(go[0]);
 	close(error[1]);
-	child->go_fd = go[1];
 	child->error_fd = error[0];
 	return 0;
 }
@@ -74,10 +91,9 @@ int child_start(struct child *child, char **command)
 int child_release(struct child *child, char **command)
 {
 	int error = 0;
-	ssize_t n = write(child->go_fd, "", 1);
+	ssize_t n = -1;
 
-	close(child->go_fd);
-	if (n == 1)
+	if (!kill(child->pid, SIGNAL_GO))
 		n = read(child->error_fd, &error, sizeof(error));
 	close(child->error_fd);
 	child->released = 1;
@@ -107,7 +123,7 @@ void child_abandon(struct child *child)
 {
 	if (!child->pid || child->released)
 		return;
-	close(child->go_fd);
+	kill(child->pid, SIGKILL);
 	close(child->error_fd);
 	child_reap(child, 1);
 }

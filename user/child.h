@@ -7,7 +7,6 @@
 
 struct child {
 	pid_t pid;		/* 0: none */
-	int go_fd;		/* closed without a byte: the child ends without running it */
 	int error_fd;		/* gives the errno of a failed exec; end of file: it went well */
 	int status;		/* exit code of a shell: its status, or 128 + signal */
 	int released, ended;

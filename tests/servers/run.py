@@ -328,11 +328,12 @@ def redis_bpftrace(case, work):
         # The call in flight when iophase came may be left out.
         case.between(f"{call} calls", report.sum(call, "calls"), low[0] - 1, high[0])
         near(case, f"{call} wall_ns", report.sum(call, "wall_ns"), low, edge_ns)
+    # Where others want the CPU, it may well be taken away between the clocks of the two.
     near(case, "runnable_ns", sum(report.sum(call, "runnable_ns") for call in calls),
-         bpftrace.total("runnable", *inner), edge_ns)
+         bpftrace.total("runnable", *inner), edge_ns, part=0.2)
 
 
-def near(case, what, measured, seen, edge_ns):
+def near(case, what, measured, seen, edge_ns, part=0.03):
     """The tools read their clocks at different places of the same hooks, and each one's hook may
     run within what the other measures: a cost per call, which only long calls let one neglect."""
     count, total_ns = seen
@@ -340,8 +341,8 @@ def near(case, what, measured, seen, edge_ns):
         case.note(f"{what}: {measured / total_ns:.3f} of what bpftrace saw, a difference of"
                   f" {(measured - total_ns) / count:.0f} ns each")
     hooks_ns = HOOKS_NS * count
-    case.between(what, measured, int(0.97 * total_ns) - hooks_ns - IDLE_NS,
-                 int(1.03 * total_ns) + hooks_ns + edge_ns)
+    case.between(what, measured, int((1 - part) * total_ns) - hooks_ns - IDLE_NS,
+                 int((1 + part) * total_ns) + hooks_ns + edge_ns)
 
 
 def benchmark(server, _):

@@ -89,7 +89,8 @@ def compare_times(args, words, tmp):
     mine = own_rows(document, words[0]).get(call, {"wall_ns": 0, "calls": 0})
     note = (f"{call}: {mine['calls']} calls, strace -T {theirs / 1e3:.0f} us, iophase "
             f"{mine['wall_ns'] / 1e3:.0f} us, blocked at least {lo / 1e3:.0f} us")
-    if not lo <= mine["wall_ns"] <= theirs + 1000 * mine["calls"]:
+    # Held at its entry by strace, the call may find that what it waits for has come already.
+    if not min(lo, 0.9 * theirs) <= mine["wall_ns"] <= theirs + 1000 * mine["calls"]:
         raise Failure(note)
     return [note]
 
