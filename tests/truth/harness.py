@@ -64,16 +64,20 @@ class Tap:
         return 1 if self.failed else 0
 
 
-def run_bounded(argv, **how):
+def kill_group(child):
+    os.killpg(child.pid, signal.SIGKILL)
+    child.communicate()
+
+
+def run_bounded(argv, timeout_s=TIMEOUT_S, **how):
     """One command in a process group of its own, so that nothing of it outlives the time limit."""
     child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                              start_new_session=True, **how)
     try:
-        out, err = child.communicate(timeout=TIMEOUT_S)
+        out, err = child.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
-        raise Failure(f"not over after {TIMEOUT_S} s: {' '.join(argv)}") from None
+        kill_group(child)
+        raise Failure(f"not over after {timeout_s} s: {' '.join(argv)}") from None
     return child.returncode, out, err.decode(errors="replace")
 
 
@@ -154,9 +158,17 @@ def document_errors(document, lost):
             yield f"{who}: results of {ended} calls, {row['calls']} in the row"
 
 
+# Switches and wake-ups that iophase says the kernel kept to itself: see docs/measuring.md.
+HIDDEN = ("switch_missed", "waking_missed")
+
+
 def hidden_switches(document):
-    """Switches and wake-ups that iophase says the kernel kept to itself: see docs/measuring.md."""
-    return document["lost"]["switch_missed"] + document["lost"]["waking_missed"]
+    return sum(document["lost"][name] for name in HIDDEN)
+
+
+def stolen_ticks():
+    """Time the hypervisor gave to others: a disturbance no program here can see by itself."""
+    return int(pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[8])
 
 
 def machine():
@@ -169,7 +181,7 @@ def machine():
     return f"{model}, {os.cpu_count()} CPUs, Linux {os.uname().release}"
 
 
-def check_ready(iophase, programs):
+def check_ready(iophase, programs, options=()):
     """The reason why nothing can run here, or None. Ends the run if nothing can work."""
     if os.geteuid():
         return "needs root"
@@ -177,7 +189,7 @@ def check_ready(iophase, programs):
         if not os.access(path, os.X_OK):
             raise SystemExit(f"Bail out! {path.name} is not built")
     try:
-        watch(iophase, [str(programs / "every"), "1"])
+        watch(iophase, [str(programs / "every"), "1"], options)
     except Failure as failure:
         raise SystemExit(f"Bail out! {failure}") from None
     return None

@@ -11,6 +11,7 @@ import sys
 
 sys.dont_write_bytecode = True
 
+import batch
 import harness
 from harness import Failure
 
@@ -200,46 +201,60 @@ def judge_in_flight(expected, document):
             yield f"in_flight {call}: age {found[0]['age_ns']}"
 
 
-def stolen_ticks():
-    """Time the hypervisor gave to others: a disturbance no program here can see by itself."""
-    return int(pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[8])
+# What a run of a case, judged, comes to.
+Verdict = collections.namedtuple("Verdict", "errors only_times disturbed figures")
 
 
-def run_once(case, args, tmp):
-    """Returns (errors, all of them about times, disturbed, figures)."""
-    words = case.command.format(tmp=tmp).split()
-    argv = [str(args.programs / words[0]), *words[1:]]
-    options = ["--by", "process,thread,call"] if case.how == "thread" else []
-    stolen = stolen_ticks()
-    run = harness.watch_attached if case.how == "attach" else harness.watch
-    document, text = run(args.iophase, argv, options)
-    rows, in_flight, lost, disturbed = parse_truth(text, case.how == "thread")
+def judge(case, document, text, lost=None, stolen=0):
+    """lost: losses the document may have; None if the program of this case alone says it."""
+    rows, in_flight, own_lost, disturbed = parse_truth(text, case.how == "thread")
     figures, found = [], []
     for row in rows:
         found += judge_row(case, row, document, figures)
     found += [(False, e) for e in judge_in_flight(in_flight, document)]
-    found += [(False, e) for e in harness.document_errors(document, lost)]
-    only_times = all(is_time for is_time, _ in found)
+    found += [(False, e) for e in harness.document_errors(
+        document, own_lost if lost is None else lost)]
     # A kernel that keeps switches of its own tasks to itself disturbs counts as well as times;
     # iophase says so, and the case is worth nothing until it runs undisturbed.
     hidden = harness.hidden_switches(document)
-    disturbed += stolen_ticks() - stolen + hidden
-    return [e for _, e in found], only_times or hidden, disturbed, figures
+    return Verdict([e for _, e in found], all(is_time for is_time, _ in found) or hidden,
+                   disturbed + stolen + hidden, figures)
 
 
-def run_case(case, args, tmp, table):
-    """Tried again only where something was seen that disturbed it; see run_once."""
+def argv_of(case, args, tmp):
+    words = case.command.format(tmp=tmp).split()
+    return [str(args.programs / words[0]), *words[1:]]
+
+
+def options_of(how, args):
+    by_thread = ["--by", "process,thread,call"] if how == "thread" else []
+    return [*by_thread, *(["--backend", args.backend] if args.backend else [])]
+
+
+def run_once(case, args, tmp):
+    stolen = harness.stolen_ticks()
+    run = harness.watch_attached if case.how == "attach" else harness.watch
+    document, text = run(args.iophase, argv_of(case, args, tmp), options_of(case.how, args))
+    return judge(case, document, text, stolen=harness.stolen_ticks() - stolen)
+
+
+def run_case(case, args, tmp, table, first=None):
+    """
+    Tried again only where something was seen that disturbed it; see judge(). first() is the
+    first try, where that was one of many cases in one run.
+    """
     notes = []
     for attempt in range(1, TRIES + 1):
-        errors, only_times, disturbed, figures = run_once(case, args, tmp)
+        verdict = first() if first and attempt == 1 else run_once(case, args, tmp)
+        errors = verdict.errors
         if not errors:
             break
-        if not only_times or not disturbed or attempt == TRIES:
+        if not verdict.only_times or not verdict.disturbed or attempt == TRIES:
             if len(errors) > 12 and not args.verbose:
                 errors[12:] = [f"... and {len(errors) - 12} more"]
             raise Failure("\n".join(notes + errors))
-        notes.append(f"disturbed {disturbed} times, repeated: {errors[0]}")
-    merged = merge(figures)
+        notes.append(f"disturbed {verdict.disturbed} times, repeated: {errors[0]}")
+    merged = merge(verdict.figures)
     table += merged
     return notes + [describe(f) for f in merged if args.verbose or is_timed(f)]
 
@@ -316,22 +331,65 @@ def parse_args():
     parser.add_argument("--only", metavar="PATTERN", default="*",
                         help="cases whose name or command matches, as in a shell")
     parser.add_argument("--table", metavar="FILE", help="write the accuracy table")
+    parser.add_argument("--batch", action="store_true",
+                        help="many cases in one run of iophase, where its start is slow")
+    parser.add_argument("--backend", help="the backend iophase is to use")
     parser.add_argument("-v", "--verbose", action="store_true", help="print every figure")
     return parser.parse_args()
 
 
+def shared_runs(cases):
+    """
+    Groups of cases that one run of iophase can serve: of processes that have ended it keeps 256
+    rows apart (user/retire.c), so there are not many to a run, and those with 200 threads alone.
+    """
+    for how, size in (("thread", 12), ("", 24)):
+        alike = [case for case in cases if case.how == how and "threads" not in case.command]
+        yield from (alike[i:i + size] for i in range(0, len(alike), size))
+    yield from ([case] for case in cases if case.how == "attach" or "threads" in case.command)
+
+
+def run_shared(cases, args, tap, table):
+    """Each case is judged by its own part of the document; what is lost is nobody's part."""
+    verdicts = {}
+
+    def run():
+        document, parts = batch.watch(
+            args.iophase, [argv_of(case, args, args.programs) for case in cases],
+            options_of(cases[0].how, args))
+        verdicts.update(zip(cases, batch.split(document, parts)))
+        lost = collections.Counter()
+        for part in verdicts.values():
+            lost.update(part.lost())
+        errors = list(harness.document_errors(
+            {"rows": [], "lost": {name: count for name, count in document["lost"].items()
+                                  if name not in harness.HIDDEN}}, lost))
+        if errors:
+            raise Failure("\n".join(errors))
+        return [f"{harness.hidden_switches(document)} switches hidden"]
+
+    tap.run(f"one run of {len(cases)} cases, from {cases[0].name} to {cases[-1].name}", run)
+    for case in cases:
+        part = verdicts.get(case)
+        first = part and (lambda: judge(case, part.document, part.text(), {}, part.stolen))
+        tap.run(case.name, lambda: run_case(case, args, args.programs, table, first))
+
+
 def main():
     args = parse_args()
-    reason = harness.check_ready(args.iophase, args.programs)
+    reason = harness.check_ready(args.iophase, args.programs, options_of("", args))
     tap, table = harness.Tap(), []
-    for case in CASES:
-        if not any(fnmatch.fnmatch(text, f"*{args.only}*") for text in (case.name, case.command)):
-            continue
+    cases = [case for case in CASES if any(fnmatch.fnmatch(text, f"*{args.only}*")
+                                           for text in (case.name, case.command))]
+    for group in shared_runs(cases) if args.batch else ([case] for case in cases):
         if reason:
-            tap.skip(case.name, reason)
-            continue
-        # The file not in the page cache lies beside the programs: /tmp may well be in memory.
-        tap.run(case.name, lambda: run_case(case, args, args.programs, table))
+            for case in group:
+                tap.skip(case.name, reason)
+        elif len(group) > 1:
+            run_shared(group, args, tap, table)
+        else:
+            # The file not in the page cache lies beside the programs: /tmp may be in memory.
+            tap.run(group[0].name, lambda: run_case(group[0], args, args.programs, table))
     if args.table:
         write_table(args.table, table)
     return tap.end()
