@@ -2,7 +2,8 @@
 # make           ./iophase           make deps       the Debian packages it is built with
 # make demo      the main job, live  make test       all tests (SUITES="unit truth": some)
 # make bench     what it costs       make accuracy   how right it is
-# make install   DESTDIR=, PREFIX=   STATIC=1        one static binary      V=1   say more
+# make install   DESTDIR=, PREFIX=   make test-kernels   on stock kernels, emulated
+# STATIC=1       one static binary   V=1                 say more
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -89,5 +90,5 @@ install: iophase
 clean:
 	$(Q)rm -rf $(OUT) iophase
 
--include tests/truth/rules.mk tests/exact/rules.mk tests/unit/rules.mk tests/bench/rules.mk
+-include tests/truth/rules.mk tests/unit/rules.mk tests/bench/rules.mk tests/vm/rules.mk
 -include $(OBJECTS:.o=.d) $(OUT)/iophase.bpf.d

@@ -10,7 +10,7 @@ import harness
 from harness import Failure, Skip
 
 DRIVER = pathlib.Path(__file__).with_name("driver.py")
-CASE_S = 5		# on average; one alone may take harness.TIMEOUT_S
+CASE_S = 5  # on average; one alone may take harness.TIMEOUT_S
 
 
 class Part:

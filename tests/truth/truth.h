@@ -305,15 +305,17 @@ static inline void wait_asleep(pid_t tid)
 /* One call as the thread itself sees it: wall clock, processor time, time spent runnable. */
 struct span {
 	uint64_t begin_ns, end_ns, cpu_ns, runnable_ns;
-	long preempted;
+	long preempted, slept;
 };
 
-static inline long preempted_cnt(void)
+/* Adds the thread's switches so far @times. */
+static inline void count_switches(struct span *s, int times)
 {
 	struct rusage ru;
 
 	getrusage(RUSAGE_THREAD, &ru);
-	return ru.ru_nivcsw;
+	s->preempted += times * ru.ru_nivcsw;
+	s->slept += times * ru.ru_nvcsw;
 }
 
 /* The kernel's own run-delay clock (second field): counted from enqueueing, not from the waking. */
@@ -335,7 +337,8 @@ static inline uint64_t run_delay_ns(void)
 
 static inline void span_begin(struct span *s)
 {
-	s->preempted = preempted_cnt();
+	s->preempted = s->slept = 0;
+	count_switches(s, -1);
 	s->runnable_ns = run_delay_ns();
 	s->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	s->begin_ns = now_ns();
@@ -346,7 +349,7 @@ static inline void span_end(struct span *s)
 	s->end_ns = now_ns();
 	s->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - s->cpu_ns;
 	s->runnable_ns = run_delay_ns() - s->runnable_ns;
-	s->preempted = preempted_cnt() - s->preempted;
+	count_switches(s, 1);
 	__atomic_add_fetch(&disturbed, s->preempted > 0, __ATOMIC_RELAXED);
 }
 

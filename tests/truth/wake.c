@@ -362,7 +362,8 @@ static const char *waker(const struct kind *k)
 	return "task";
 }
 
-static void say_one(const struct one *o, int tid, int calls, const struct bounds *b)
+/* @slept: every call did; one that came too late to sleep may have been woken, or not. */
+static void say_one(const struct one *o, int tid, int calls, const struct bounds *b, bool slept)
 {
 	const struct kind *k = o->kind;
 
@@ -374,7 +375,7 @@ static void say_one(const struct one *o, int tid, int calls, const struct bounds
 	if (k->bytes >= 0)
 		truth_num("bytes", (uint64_t)(k->bytes * calls));
 	truth_results(k->give || k->bytes > 0 ? "ok" : "zero", calls, NULL);
-	if (waker(k))
+	if (waker(k) && slept)
 		truth_put(",\"wakers\":{\"%s\":%d}", waker(k), calls);
 }
 
@@ -382,16 +383,18 @@ static void say_all(const struct one *all, int calls)
 {
 	uint64_t lo = ~0ULL, hi = 0;
 	struct bounds sum = { 0 };
+	bool slept = true;
 	int i;
 
 	for (i = 0; i < calls; i++) {
-		say_one(&all[i], all[i].tid, 1, &all[i].blocked);
+		say_one(&all[i], all[i].tid, 1, &all[i].blocked, all[i].span.slept);
+		slept &= all[i].span.slept > 0;
 		truth_end();
 		bounds_add(&sum, &all[i].blocked);
 		lo = min_ns(lo, all[i].blocked.lo);
 		hi = max_ns(hi, all[i].blocked.hi);
 	}
-	say_one(&all[0], 0, calls, &sum);
+	say_one(&all[0], 0, calls, &sum, slept);
 	truth_range("hist_blocked", lo, hi);
 	truth_end();
 }

@@ -36,8 +36,9 @@ class Guest:
         self.tmp = tempfile.TemporaryDirectory(prefix="iophase-guest-")
         self.dir = pathlib.Path(self.tmp.name)
         (self.dir / "initrd").write_bytes(base + initramfs.extra(command, files))
+        # It must not outlive us, however we end.
         self.argv = [
-            QEMU, "-accel", "tcg,thread=single", "-cpu", "max", "-smp", str(cpus),
+            "setpriv", "--pdeathsig", "KILL", QEMU, "-accel", "tcg,thread=single", "-cpu", "max", "-smp", str(cpus),
             "-nodefaults", "-display", "none", "-no-reboot", "-m", str(memory_mb),
             "-kernel", str(image), "-initrd", str(self.dir / "initrd"),
             "-append", f"{APPEND} {append}",

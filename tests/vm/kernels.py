@@ -21,12 +21,12 @@ import shutil
 import subprocess
 
 # Where the package has a "*" the highest version of what matches is taken; without, its
-# dependencies are followed to the package that holds the image.
-Kernel = collections.namedtuple("Kernel", "name suite package")
+# dependencies are followed to the package that holds the image. supported: by iophase.
+Kernel = collections.namedtuple("Kernel", "name suite package supported", defaults=[True])
 
 META = "linux-image-cloud-amd64"
 KERNELS = [
-    Kernel("5.10", "bullseye", META),
+    Kernel("5.10", "bullseye", META, supported=False),
     Kernel("6.1", "bookworm", META),
     Kernel("6.12", "trixie", META),
     Kernel("6.18", "trixie-backports", "linux-image-6.18.*-cloud-amd64"),

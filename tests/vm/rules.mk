@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# make test-kernels   on stock kernels, emulated (KERNELS="6.1 7.x": some; BACKENDS="tracepoint":
+#                     that one forced; both in turn if there are two)
+
+VM_DEPS := qemu-system-x86 busybox-static python3 util-linux debian-archive-keyring
+
+.PHONY: vm-deps test-kernels
+vm-deps: deps
+	$(Q)tests/deps.sh $(VM_DEPS)
+
+test-kernels: vm-deps
+	$(Q)$(MAKE) --no-print-directory STATIC=1 $(OUT)/static/iophase truth-build
+	$(Q)KERNELS="$(KERNELS)" BACKENDS="$(BACKENDS)" tests/run.sh kernels

@@ -1,0 +1,192 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+The matrix: iophase on stock kernels, each in a guest. What a kernel cannot do must be said in one
+line; on all others the truth programs tell the truth, and the hooks chosen are those expected.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import sys
+import threading
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "truth"))
+
+import guest
+import harness
+import initramfs
+import kernels
+
+EXPECTED = pathlib.Path(__file__).with_name("expected")
+GUEST_TIMEOUT_S = 240
+MATRIX_TIMEOUT_S = 12 * 60  # by when every guest has ended or is ended
+
+# One guest: a kernel with one backend (None: what iophase chooses) and one command line.
+Cell = collections.namedtuple("Cell", "kernel backend append")
+
+TRUTH = "python3 tests/truth/run.py --batch{options}"
+PROBES = "iophase probes -j >/out/probes.json 2>/out/probes.err; "
+REFUSAL = "iophase -d 1 >/out/refusal.out 2>/out/refusal.err"
+
+
+def parse_tap(text):
+    """([[ok, name, notes]...], plan) of what a guest printed; plan None if it did not end."""
+    results, plan = [], None
+    for line in text.splitlines():
+        test = re.match(r"(ok|not ok) \d+ - (.*)", line)
+        if test:
+            results.append([test[1] == "ok", test[2], []])
+        elif re.fullmatch(r"1\.\.\d+", line):
+            plan = int(line[3:])
+        elif line.startswith("# ") and results and plan is None:
+            results[-1][2].append(line[2:])
+    return results, plan
+
+
+def refusal_errors(result):
+    """An unsupported kernel: status 1, and one line that says what is needed."""
+    said = result.files.get("refusal.err", b"").decode(errors="replace")
+    if result.status != 1:
+        yield f"exit status {result.status}, not 1"
+    if len(said.splitlines()) != 1 or "is too old: at least" not in said:
+        yield f"not one clear line: {said!r}"
+    if result.files.get("refusal.out"):
+        yield "something on standard output"
+
+
+def differences(expected, found, where="probes"):
+    """What of @expected is not so in @found, which may say more."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        for key, value in expected.items():
+            yield from differences(value, found.get(key), f"{where}.{key}")
+    elif expected != found:
+        yield f"{where}: {expected!r} expected, {found!r} found"
+
+
+def by_need(document):
+    """The rows of `iophase probes -j` by the need they are for."""
+    return {row["need"]: row for row in document["probes"]}
+
+
+def probe_errors(result, path):
+    try:
+        document = json.loads(result.files["probes.json"])
+        found = by_need(document)
+    except (KeyError, TypeError, ValueError) as error:
+        yield f"no output of probes: {error!r}; {result.files.get('probes.err', b'')!r}"
+        return
+    yield from differences(json.loads(path.read_text()), found)
+
+
+def expectation(cell):
+    """Which candidates iophase must choose there; None if the tree says nothing."""
+    path = EXPECTED / f"{'-'.join(filter(None, (cell.kernel.name, cell.backend)))}.json"
+    return path if path.exists() else None
+
+
+def command(cell):
+    if not cell.kernel.supported:
+        return REFUSAL
+    options = f" --backend {cell.backend}" if cell.backend else ""
+    return (PROBES if expectation(cell) else "") + TRUTH.format(options=options)
+
+
+def label(cell):
+    return " ".join([cell.kernel.name, *filter(None, (cell.backend, cell.append))])
+
+
+def guest_errors(result):
+    """What went wrong with the guest itself."""
+    if result.error:
+        yield result.error
+    elif re.search("Oops|BUG:|WARNING:", result.console):
+        yield "the kernel complained"
+    else:
+        return
+    yield from guest.tail(result.console)
+
+
+def tested(cell, result, tap):
+    """A line for each test that ran in the guest; yields what is wrong with all of them."""
+    results, plan = parse_tap(result.stdout.decode(errors="replace"))
+    for ok, name, notes in results:
+        tap.relay(ok, f"{label(cell)}: {name}", notes)
+    if not plan or plan != len(results):
+        yield f"{len(results)} tests of {plan or 'an unknown number'} came to their end"
+        yield from result.stderr.decode(errors="replace").splitlines()[-5:]
+
+
+def judge_guest(cell, result, tap):
+    errors = list(guest_errors(result))
+    if cell.kernel.supported:
+        errors += tested(cell, result, tap)
+        if expectation(cell):
+            wrong = list(probe_errors(result, expectation(cell)))
+            tap.relay(not wrong, f"{label(cell)}: hooks as expected", wrong)
+        name = f"{label(cell)}: guest"
+    else:
+        errors += refusal_errors(result)
+        name = f"{label(cell)}: is not supported, and says so"
+    tap.relay(not errors, name,
+              [*errors, f"{kernels.version(cell.kernel)}, {result.seconds:.0f} s"])
+
+
+class Matrix:
+    def __init__(self):
+        self.tap = harness.Tap()
+        self.base = initramfs.base()
+        self.lock = threading.Lock()
+        self.deadline = time.monotonic() + MATRIX_TIMEOUT_S
+        self.fetched = 0
+
+    def run(self, cell):
+        try:
+            image = kernels.image_path(cell.kernel)
+        except kernels.Unfetched as reason:
+            with self.lock:
+                self.tap.skip(label(cell), f"cannot be fetched: {reason}")
+            return
+        left_s = max(1, self.deadline - time.monotonic())
+        result = guest.boot(image, command(cell), self.base, append=cell.append,
+                            timeout_s=min(GUEST_TIMEOUT_S, left_s))
+        with self.lock:
+            self.fetched += 1
+            judge_guest(cell, result, self.tap)
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kernel", nargs="*", help="names; all of them without")
+    parser.add_argument("--backend", action="append", help="force it; may be given again")
+    parser.add_argument("--append", default="", help="more words for the kernel's command line")
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count()),
+                        help="guests at once")
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    try:
+        chosen = [kernels.by_name(name) for name in args.kernel] or kernels.KERNELS
+    except kernels.Unfetched as error:
+        sys.exit(f"Bail out! {error}")
+    # The newest are the slowest: first, so that none of them is left alone at the end.
+    cells = [Cell(kernel, backend, args.append) for kernel in reversed(chosen)
+             for backend in (args.backend or [None] if kernel.supported else [None])]
+    matrix = Matrix()
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        list(pool.map(matrix.run, cells))
+    if not matrix.fetched:
+        matrix.tap.fail("kernels", ["no kernel could be fetched, so nothing was tested"])
+    return matrix.tap.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
