@@ -44,13 +44,15 @@ static void set_name(json_t *object, const char *key, const char *name)
 	json_object_set_new(object, key, json_string(text_json_name(name, COMM_LEN).buf));
 }
 
-static json_t *losses_json(const u64 *losses, const struct cost *cost)
+static json_t *losses_json(const struct report *report)
 {
 	json_t *object = json_object();
 
 	for (int i = 0; i < NR_LOSSES; i++)
-		set_u64(object, loss_names[i], losses[i]);
-	set_u64(object, "recursion_misses", cost->recursion_misses);
+		set_u64(object, loss_names[i], report->reading->losses[i]);
+	if (report->compat_unseen)
+		json_object_set_new(object, loss_names[LOSS_compat_calls], json_null());
+	set_u64(object, "recursion_misses", report->cost->recursion_misses);
 	return object;
 }
 
@@ -333,8 +335,9 @@ static json_t *report_json(const struct report *report)
 	json_object_set_new(object, "time", json_real(report->at.tv_sec + report->at.tv_nsec / 1e9));
 	set_u64(object, "duration_ns", report->duration_ns);
 	json_object_set_new(object, "by", by_json(report->options->by));
-	json_object_set_new(object, "lost", losses_json(report->reading->losses, report->cost));
-	json_object_set_new(object, "left_out", left_out_json(report->reading));
+	json_object_set_new(object, "lost", losses_json(report));
+	json_object_set_new(object, "left_out", report->compat_unseen ? json_null() :
+			    left_out_json(report->reading));
 	json_object_set_new(object, "in_flight", in_flight_json(report->reading));
 	json_object_set_new(object, "rows", rows_json(report));
 	json_object_set_new(object, "cost", cost_json(report));

@@ -308,6 +308,11 @@ const char *session_tier(const struct session *session, enum need need)
 	return session->hooks.chosen[need]->tier;
 }
 
+bool session_compat_unseen(const struct session *session)
+{
+	return hooked(session, NEED_CALLS);
+}
+
 void session_close(struct session *session)
 {
 	if (!session)
