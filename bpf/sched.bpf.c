@@ -34,12 +34,14 @@ static __always_inline void waker_note(struct task_struct *task, struct thread *
 		th->waker.kind = kind;
 		th->waker.tgid = tgid;
 		th->waker_call = th->call;
+		th->waker_call_run = 0;
 		if (kind == WAKER_TASK)
 			bpf_get_current_comm(th->waker.comm, COMM_LEN);
 		else
 			__builtin_memset(th->waker.comm, 0, COMM_LEN);
 	}
 	th->waker_run++;
+	th->waker_call_run++;
 }
 
 /* The state a task is switched out in: an argument since 5.18 (commit fa2c3254d7cf). */

@@ -134,9 +134,8 @@ __noinline u32 poll_invalid(u64 entries, u32 n, u32 ready)
 }
 
 /* select, pselect6: up to three bitmaps of longs. */
-#define SELECT_CHUNK	32	/* words of 64 descriptors: few, for the verifier walks them all */
-#define SELECT_GROUP	4
-#define SELECT_STRIDE	(SELECT_CHUNK + SELECT_GROUP)
+#define SELECT_CHUNK	16	/* words of 64 descriptors; what is not there is 0, and all are added */
+#define SELECT_STRIDE	(2 * SELECT_CHUNK)
 #define SELECT_SETS_END	128	/* a power of two beyond the places of the sets */
 
 struct select_walk {
@@ -158,7 +157,7 @@ static __always_inline u32 popcount(u64 v)
 
 /*
  * The next words of set @i of @walk, of which the last ends at descriptor @n, in their place
- * in @page, with nothing set behind them up to a whole group. False if they cannot be read.
+ * in @page, with nothing set behind them. False if they cannot be read.
  */
 static __always_inline bool select_fetch(struct select_walk *walk, struct scratch *page, u32 i,
 					 u32 n)
@@ -172,9 +171,8 @@ static __always_inline bool select_fetch(struct select_walk *walk, struct scratc
 		return false;
 	}
 	walk->sets[i] += (last + 1) * sizeof(u64);
-	page->count = last + 1;
 	words[last] &= -1ull >> (-n & 63);
-	for (u32 pad = 1; pad <= SELECT_GROUP; pad++)
+	for (u32 pad = 1; pad < SELECT_CHUNK; pad++)
 		words[last + pad] = 0;
 	return true;
 }
@@ -184,7 +182,6 @@ static long select_chunk(u32 index, struct select_walk *walk)
 	u32 n = walk->left < SELECT_CHUNK * 64 ? walk->left : SELECT_CHUNK * 64;
 	struct scratch *page = scratch_get();
 	u32 found = 0, second, third;
-	u64 count;
 
 	if (!page)
 		return 1;
@@ -195,12 +192,8 @@ static long select_chunk(u32 index, struct select_walk *walk)
 	/* A set that was not given is replaced by one that was: it adds nothing. */
 	second = walk->second & (SELECT_SETS_END - 1);
 	third = walk->third & (SELECT_SETS_END - 1);
-	count = page->count;
-	for (u32 at = 0; at < SELECT_CHUNK && at < count; at += SELECT_GROUP) {
-		for (u32 i = at; i < at + SELECT_GROUP; i++)
-			found += popcount(page->words[i] | page->words[second + i] |
-					  page->words[third + i]);
-	}
+	for (u32 i = 0; i < SELECT_CHUNK; i++)
+		found += popcount(page->words[i] | page->words[second + i] | page->words[third + i]);
 	walk->found += found;
 	walk->left -= n;
 	return !walk->left;

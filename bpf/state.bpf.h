@@ -101,7 +101,8 @@ struct thread {
 
 	proc_id proc;
 	u32 seq;		/* odd while slots change */
-	u32 next_slot;		/* to be taken, and folded if it is in use */
+	u16 next_slot;		/* to be taken, and folded if it is in use */
+	u16 used_slots;		/* the first so many have been taken, and stay so */
 	u8 slot_of[NR_CALL_KINDS];	/* enum call_id -> index in slots, plus 1 */
 
 	/* The size of the epoll set last waited on, good while no set changed. */
@@ -113,6 +114,7 @@ struct thread {
 	struct waker waker;
 	u32 waker_call;
 	u32 waker_run;
+	u32 waker_call_run;	/* of which in the call under way */
 
 	u64 dumped;		/* number of the last reading that has it, or DUMPED_ENDED */
 

@@ -31,6 +31,7 @@ static __always_inline void clear_call(struct thread *th)
 	th->polled_before = 0;
 	th->table = 0;
 	th->entries = 1;
+	th->waker_call_run = 0;
 	th->began_before = false;
 	th->asked_unknown = false;
 	th->walk_cut = false;
@@ -405,8 +406,11 @@ static __always_inline void call_count(struct thread *th, u32 call, struct call_
 	th->call = CALL_NONE;
 	if (th->began_before || stopped)
 		return;
-	if ((knobs.min_ns && wall < knobs.min_ns) || (knobs.failed_only && ret >= 0))
+	if ((knobs.min_ns && wall < knobs.min_ns) || (knobs.failed_only && ret >= 0)) {
+		/* Nor are the wake-ups of a call that is left out; nearly all are by one waker. */
+		th->waker_run -= th->waker_call_run;
 		return;
+	}
 	slot = slot_of(th, call);
 	if (!slot)
 		return;

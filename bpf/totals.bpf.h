@@ -121,6 +121,8 @@ __noinline u32 slot_new(struct thread *th, u32 call)
 	}
 	slot->call = call;
 	slot->hist = hist_row(th->proc, call);
+	if (th->used_slots <= i)
+		th->used_slots = i + 1;
 	th->slot_of[call & 31] = i + 1;
 	return i + 1;
 }

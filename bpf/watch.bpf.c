@@ -142,10 +142,12 @@ int BPF_PROG(iop_fork, struct task_struct *parent, struct task_struct *child)
 	if (stopped)
 		return 0;
 	th = thread_of(parent);
-	if (th && !filter.by_tid && (filter.follow || parent->tgid == child->tgid))
-		watch_begin(child);
-	else if (filter_passes(child))
-		watch_begin(child);
+	if (!(th && !filter.by_tid && (filter.follow || parent->tgid == child->tgid)) &&
+	    !filter_passes(child))
+		return 0;
+	th = watch_begin(child);
+	if (th)
+		th->synced = true;	/* it is in no call yet */
 	return 0;
 }
 
@@ -184,7 +186,8 @@ static __always_inline void join_call(struct task_struct *task, struct thread *t
 	u32 state = task->__state;
 	u64 nr = regs->orig_ax;
 
-	if (!state || task->on_cpu || nr >= NR_SYSCALLS || th->call ||
+	/* Asleep, and no more on its way there. The field is an int, and in 7.2 is a byte. */
+	if (!state || BPF_CORE_READ_BITFIELD_PROBED(task, on_cpu) || nr >= NR_SYSCALLS || th->call ||
 	    task->thread_info.status & TS_COMPAT)
 		return;
 	if (ROUTE_CALL(routes[nr]) >= NR_CALLS || ROUTE_ARGS(routes[nr]) == ARGS_RESTART)
@@ -210,15 +213,6 @@ int iop_adopt(struct bpf_iter__task *ctx)
 	if (th)
 		join_call(task, th);
 	return 0;
-}
-
-static __always_inline u16 slots_used(struct thread *th)
-{
-	u16 n = 0;
-
-	for (u32 i = 0; i < NR_SLOTS; i++)
-		n += !!th->slots[i].call;
-	return n;
 }
 
 /* False if a hook changed the slot meanwhile. */
@@ -253,12 +247,26 @@ static __always_inline bool dump_begin(struct thread *th)
 	       __sync_val_compare_and_swap(&th->dumped, was, (u64)reading) == was;
 }
 
+struct slots_dump {
+	struct seq_file *seq;
+	struct thread *th;
+};
+
+static long dump_slot(u32 i, struct slots_dump *dump)
+{
+	struct slot_record slot = {};
+
+	slot_copy(dump->th, i, &slot);
+	bpf_seq_write(dump->seq, &slot, sizeof(slot));
+	return 0;
+}
+
 SEC("iter/task")
 int iop_dump(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct thread_record record = {};
-	struct slot_record slot = {};
+	struct slots_dump slots = {};
 	struct thread *th;
 
 	if (!task)
@@ -275,16 +283,15 @@ int iop_dump(struct bpf_iter__task *ctx)
 	record.call = th->call < NR_CALLS ? th->call : 0;
 	record.began_before = th->began_before;
 	record.phase = th->phase;
-	record.nr_slots = slots_used(th);
+	record.nr_slots = th->used_slots;
 	record.waker = th->waker;
 	record.waker_call = th->waker_call;
 	record.waker_run = th->waker_run;
 	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
+	slots.seq = ctx->meta->seq;
+	slots.th = th;
 	/* Slots are taken in order, and never given back; one taken just now is not announced. */
-	for (u32 i = 0; i < NR_SLOTS && i < record.nr_slots; i++) {
-		slot_copy(th, i, &slot);
-		bpf_seq_write(ctx->meta->seq, &slot, sizeof(slot));
-	}
+	bpf_loop(record.nr_slots, dump_slot, &slots, 0);
 	return 0;
 }
 
