@@ -223,6 +223,11 @@ struct trace_event_raw_consume_skb {
 	const void *skbaddr;
 };
 
+struct trace_event_raw_task_rename {
+	int pid;
+	char newcomm[16];
+};
+
 /* Before 6.0 (commit 7f203bc89eb6) a cgroup held the ids of its ancestors, not pointers. */
 struct cgroup___ids {
 	int level;

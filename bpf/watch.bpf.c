@@ -134,48 +134,105 @@ static __always_inline void watch_end(struct task_struct *task, struct thread *t
 	__sync_fetch_and_add(&watched_threads, -1);
 }
 
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(iop_fork, struct task_struct *parent, struct task_struct *child)
+static __always_inline void thread_born(struct task_struct *parent, struct task_struct *child)
 {
 	struct thread *th;
 
 	if (stopped)
-		return 0;
+		return;
 	th = thread_of(parent);
 	if (!(th && !filter.by_tid && (filter.follow || parent->tgid == child->tgid)) &&
 	    !filter_passes(child))
-		return 0;
+		return;
 	th = watch_begin(child);
 	if (th)
 		th->synced = true;	/* it is in no call yet */
-	return 0;
 }
 
 /* Before a new program begins, its process may have been given another user or cgroup. */
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(iop_exec, struct task_struct *task)
+static __always_inline void program_begins(struct task_struct *task)
 {
 	if (!stopped && !thread_of(task) && filter_passes(task))
 		watch_begin(task);
-	return 0;
 }
 
 /* A new name, of a program or by which a thread calls itself, may be one that is asked for. */
-SEC("tp_btf/task_rename")
-int BPF_PROG(iop_rename, struct task_struct *task, const char *name)
+static __always_inline void thread_renamed(struct task_struct *task, const char *name)
 {
 	if (!stopped && filter.by_comm && !thread_of(task) && filter_passes_as(task, name, false))
 		watch_begin(task);
+}
+
+static __always_inline void thread_ends(struct task_struct *task)
+{
+	struct thread *th = thread_of(task);
+
+	if (th)
+		watch_end(task, th);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(iop_fork, struct task_struct *parent, struct task_struct *child)
+{
+	thread_born(parent, child);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(iop_exec, struct task_struct *task)
+{
+	program_begins(task);
+	return 0;
+}
+
+SEC("tp_btf/task_rename")
+int BPF_PROG(iop_rename, struct task_struct *task, const char *name)
+{
+	thread_renamed(task, name);
 	return 0;
 }
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(iop_end, struct task_struct *task)
 {
-	struct thread *th = thread_of(task);
+	thread_ends(task);
+	return 0;
+}
 
-	if (th)
-		watch_end(task, th);
+/*
+ * The same where those above can be pre-empted, and are then dropped. Only this one has the child
+ * at hand and runs with interrupts off: in its parent, who is about to let it go.
+ */
+SEC("tp_btf/sched_wakeup_new")
+int BPF_PROG(iop_born, struct task_struct *child)
+{
+	thread_born(bpf_get_current_task_btf(), child);
+	return 0;
+}
+
+SEC("tracepoint/sched/sched_process_exec")
+int iop_exec_tp(void *ctx)
+{
+	program_begins(bpf_get_current_task_btf());
+	return 0;
+}
+
+SEC("tracepoint/task/task_rename")
+int iop_rename_tp(struct trace_event_raw_task_rename *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	/* One thread can name another of its process. */
+	if (ctx->pid == task->pid)
+		thread_renamed(task, (void *)ctx + bpf_core_field_offset(
+				       struct trace_event_raw_task_rename, newcomm));
+	return 0;
+}
+
+SEC("tracepoint/sched/sched_process_exit")
+int iop_end_tp(void *ctx)
+{
+	thread_ends(bpf_get_current_task_btf());
 	return 0;
 }
 

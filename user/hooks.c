@@ -21,6 +21,7 @@
 static const char *const need_names[] = {
 	[NEED_CALLS] = "calls",
 	[NEED_PHASES] = "phases",
+	[NEED_LIVES] = "lives",
 	[NEED_SCAN] = "scan",
 	[NEED_COPY] = "copy",
 	[NEED_READ] = "read",
@@ -45,6 +46,10 @@ static program_list calls_direct = {
 	"iop_in_rt_sigreturn", "iop_out_rt_sigreturn", NULL
 };
 static program_list phases = { "iop_switch", "iop_waking", NULL };
+static program_list lives_btf = { "iop_fork", "iop_exec", "iop_rename", "iop_end", NULL };
+static program_list lives_classic = {
+	"iop_born", "iop_exec_tp", "iop_rename_tp", "iop_end_tp", NULL
+};
 static program_list scan_ends = { "iop_sock_poll", "iop_scan_done", NULL };
 static program_list scan_polled = {
 #define POLLED(function) "iop_" #function,
@@ -133,6 +138,16 @@ const struct candidate candidates[] = {
 		.name = "tp_btf sched_switch, sched_waking",
 		.gives = "blocked, runnable, waker", .tier = "exact",
 		.programs = phases,
+	}, {
+		.need = NEED_LIVES, .backend = BACKEND_TRACEPOINT,
+		.name = "tp_btf sched_process_fork, _exit, ...",
+		.gives = "births and ends of threads", .tier = "exact",
+		.programs = lives_btf, .unfit = unfit_btf,
+	}, {
+		.need = NEED_LIVES, .backend = BACKEND_TRACEPOINT,
+		.name = "tracepoint sched_process_exit, ...",
+		.gives = "births and ends of threads", .tier = "exact",
+		.programs = lives_classic,
 	}, {
 		.need = NEED_SCAN, .backend = BACKEND_TRACEPOINT,
 		.name = "sleeps and ready lists",
@@ -234,8 +249,9 @@ static bool eligible(struct hooks *hooks, const struct candidate *candidate)
 
 	if (hooks->backend != BACKEND_AUTO && candidate->backend != hooks->backend)
 		return false;
-	if (hooks->backend != BACKEND_TRAMPOLINE && candidate->unfit &&
-	    candidate->unfit(hooks->kernel))
+	/* What a backend is asked for by name it is to do, but its own of two kinds without loss. */
+	if ((hooks->backend != BACKEND_TRAMPOLINE || candidate->backend != BACKEND_TRAMPOLINE) &&
+	    candidate->unfit && candidate->unfit(hooks->kernel))
 		return false;
 	if (candidate->function && verdict->stage == STAGE_UNTRIED)
 		try_function(hooks->kernel, candidate->function, verdict);
@@ -492,8 +508,8 @@ const char *hooks_backend(const struct hooks *hooks)
 	bool used[3] = { false };
 
 	for (int need = 0; need < NR_NEEDS; need++) {
-		/* The scheduler is watched the same way by all of them. */
-		if (need != NEED_PHASES)
+		/* The scheduler is watched the same way by both. */
+		if (need != NEED_PHASES && need != NEED_LIVES)
 			used[hooks->chosen[need]->backend] = true;
 	}
 	if (used[BACKEND_TRAMPOLINE] && used[BACKEND_TRACEPOINT])

@@ -15,6 +15,7 @@ struct iophase_bpf;
 enum need {
 	NEED_CALLS,	/* begin and end of the watched calls */
 	NEED_PHASES,	/* on the CPU, blocked, runnable */
+	NEED_LIVES,	/* births, new programs and ends of threads */
 	NEED_SCAN,	/* descriptors scanned, passes */
 	NEED_COPY,	/* time copying from sockets */
 	NEED_READ,	/* time copying from other files */
@@ -38,7 +39,7 @@ struct candidate {
 
 extern const struct candidate candidates[];
 extern const u32 nr_candidates;
-#define CANDIDATES_MAX 16
+#define CANDIDATES_MAX 24
 
 enum stage { STAGE_UNTRIED, STAGE_USABLE, STAGE_MISSING, STAGE_LOAD, STAGE_ATTACH };
 

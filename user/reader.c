@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -229,6 +230,25 @@ const struct map_reader map_readers[MAP_READERS] = {
 	{ hist_rows_map, hist_rows_key, hist_rows_late, add_hist, release_hist },
 };
 
+void maps_enter(struct session *session)
+{
+	struct sched_param first = { .sched_priority = 1 };
+
+	session->policy = -1;
+	if (!session->kernel.preemptible || sched_getparam(0, &session->priority))
+		return;
+	session->policy = sched_getscheduler(0);
+	/* Not allowed to: then what is dropped is counted. */
+	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first))
+		session->policy = -1;
+}
+
+void maps_leave(struct session *session)
+{
+	if (session->policy >= 0)
+		sched_setscheduler(0, session->policy, &session->priority);
+}
+
 static int read_once(struct session *session, struct reading *reading)
 {
 	struct iophase_bpf *skel = session->skel;
@@ -239,9 +259,11 @@ static int read_once(struct session *session, struct reading *reading)
 	err = read_threads(session, reading);
 	if (err)
 		return err;
+	maps_enter(session);
 	for (size_t i = 0; i < MAP_READERS; i++)
 		each_entry(session, reading, map_readers[i].map(session), map_readers[i].add);
 	each_entry(session, reading, skel->maps.left_outs, add_left_out);
+	maps_leave(session);
 	rows_add(&reading->rows, &session->retired.rows);
 	return 0;
 }

@@ -255,12 +255,31 @@ int session_start(struct session *session)
 	return err ? : epolls_count(session);
 }
 
+/* The programs that the kernel did not run because they were under way on that CPU. */
+static void debug_misses(struct session *session)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, session->skel->obj) {
+		struct bpf_prog_info info = { 0 };
+		u32 size = sizeof(info);
+
+		if (bpf_program__fd(program) >= 0 &&
+		    !bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) &&
+		    info.recursion_misses)
+			debug("%s: dropped %llu times", bpf_program__name(program),
+			      (unsigned long long)info.recursion_misses);
+	}
+}
+
 int session_stop(struct session *session)
 {
 	session->skel->bss->stopped = true;
 	session->stopped_ns = clock_ns();
 	/* A hook that began before takes microseconds to end. */
 	usleep(2000);
+	if (verbose)
+		debug_misses(session);
 	return epolls_verify(session);
 }
 

@@ -4,6 +4,7 @@
 #define IOPHASE_SESSION_PRIVATE_H
 
 #include <bpf/libbpf.h>
+#include <sched.h>
 
 #include "hooks.h"
 #include "kernel.h"
@@ -30,6 +31,8 @@ struct session {
 	u32 readings;		/* number of the last one */
 	struct buffer buffer;	/* of the last iteration */
 	bool asked_bound;
+	int policy;		/* how we were scheduled before maps_enter(), -1: as now */
+	struct sched_param priority;
 };
 
 /* All that the program of @iterator writes, in @out; 0, or an exit code after a message. */
@@ -40,6 +43,14 @@ int epolls_count(struct session *session);
 
 /* Counts them again and notes where following them came to another size. */
 int epolls_verify(struct session *session);
+
+/*
+ * Around looking into maps. The kernel runs no program on a classic tracepoint of this CPU while
+ * bpf(2) is in a map (bpf_disable_instrumentation()): where that can be pre-empted, so that others
+ * run meanwhile, it is done as a thread that no other of the kind takes the CPU from.
+ */
+void maps_enter(struct session *session);
+void maps_leave(struct session *session);
 
 void reader_close(struct session *session);
 

@@ -15,7 +15,7 @@ try:
 except ImportError:
     jsonschema = None
 
-NEEDS = ["calls", "phases", "scan", "copy", "read", "sets"]
+NEEDS = ["calls", "phases", "lives", "scan", "copy", "read", "sets", "ready"]
 SCHEMA = json.loads((cli.ROOT / "docs/probes.schema.json").read_text(encoding="utf-8"))
 
 
