@@ -160,8 +160,8 @@ static void odd(void)
 	truth_end();
 	for (i = 0; i < 30; i++)
 		fds[i].fd = i % 3 == 1 ? p[0] : -1;
-	must(syscall(SYS_ppoll, fds, 30, &(struct timespec){ .tv_nsec = 2000000 }, NULL, 8) == 0);
-	must(syscall(SYS_ppoll, fds, 0, &(struct timespec){ .tv_nsec = 2000000 }, NULL, 8) == 0);
+	must(syscall(SYS_ppoll, fds, 30, &(struct timespec){ .tv_nsec = 20000000 }, NULL, 8) == 0);
+	must(syscall(SYS_ppoll, fds, 0, &(struct timespec){ .tv_nsec = 20000000 }, NULL, 8) == 0);
 	truth_row("ppoll");
 	truth_num("calls", 2);
 	truth_num("asked", 10);
@@ -172,7 +172,7 @@ static void odd(void)
 	truth_results("zero", 2, NULL);
 	truth_end();
 	/* Nothing but the clock: select as a sleep. */
-	must(syscall(SYS_select, 0, NULL, NULL, NULL, &(struct timeval){ .tv_usec = 2000 }) == 0);
+	must(syscall(SYS_select, 0, NULL, NULL, NULL, &(struct timeval){ .tv_usec = 20000 }) == 0);
 	truth_row("select");
 	truth_num("calls", 1);
 	truth_num("asked", 0);

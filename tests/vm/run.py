@@ -25,14 +25,14 @@ import initramfs
 import kernels
 
 EXPECTED = pathlib.Path(__file__).with_name("expected")
-GUEST_TIMEOUT_S = 240
+GUEST_TIMEOUT_S = 300
 MATRIX_TIMEOUT_S = 12 * 60  # by when every guest has ended or is ended
 
 # One guest: a kernel with one backend (None: what iophase chooses) and one command line.
 Cell = collections.namedtuple("Cell", "kernel backend append")
 
 TRUTH = "python3 tests/truth/run.py --batch{options}"
-PROBES = "iophase probes -j >/out/probes.json 2>/out/probes.err; "
+PROBES = "iophase probes -j{options} >/out/probes.json 2>/out/probes.err; "
 REFUSAL = "iophase -d 1 >/out/refusal.out 2>/out/refusal.err"
 
 
@@ -70,15 +70,17 @@ def differences(expected, found, where="probes"):
         yield f"{where}: {expected!r} expected, {found!r} found"
 
 
-def by_need(document):
-    """The rows of `iophase probes -j` by the need they are for."""
-    return {row["need"]: row for row in document["probes"]}
+def choices(document):
+    """Of the output of `iophase probes -j`, what a kernel decides: by need, chosen and refused."""
+    return {need["need"]: {"chosen": need["chosen"],
+                           "refused": [candidate["name"] for candidate in need["candidates"]
+                                       if candidate["state"] == "refused"]}
+            for need in document["needs"]}
 
 
 def probe_errors(result, path):
     try:
-        document = json.loads(result.files["probes.json"])
-        found = by_need(document)
+        found = choices(json.loads(result.files["probes.json"]))
     except (KeyError, TypeError, ValueError) as error:
         yield f"no output of probes: {error!r}; {result.files.get('probes.err', b'')!r}"
         return
@@ -95,7 +97,7 @@ def command(cell):
     if not cell.kernel.supported:
         return REFUSAL
     options = f" --backend {cell.backend}" if cell.backend else ""
-    return (PROBES if expectation(cell) else "") + TRUTH.format(options=options)
+    return ((PROBES if expectation(cell) else "") + TRUTH).format(options=options)
 
 
 def label(cell):
