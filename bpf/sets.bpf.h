@@ -314,7 +314,9 @@ static __always_inline bool item_requeued(u64 link)
  * Items left unvisited because the call had all it asked for. They go back to the head of the
  * ready list, in order, before the level-triggered ones that were reported and queued again;
  * so they are what stands up to the item that was last at the walk. When that one is the last
- * of all, it was either not reached or reported itself: the second, if it is level-triggered.
+ * of all, it was either not reached or, if it is level-triggered, perhaps reported itself: then
+ * none was left, and all that is there was reported. That is certain if those that are gone are
+ * fewer than those that were reported; if not, it may be too much.
  */
 static __always_inline u32 ready_unvisited(struct thread *th)
 {
@@ -323,7 +325,8 @@ static __always_inline u32 ready_unvisited(struct thread *th)
 
 	if (left == all && ready_last(th->ep) != th->ep_last)
 		return 0;	/* it is not on the list any more */
-	if (left == all && left && item_requeued(th->ep_last))
+	if (left == all && left && item_requeued(th->ep_last) &&
+	    th->scanned < (u64)all + (u32)th->args[2])
 		return 0;
 	return left;
 }
