@@ -15,12 +15,25 @@ int BPF_PROG(iop_ep_create, int flags, int fd)
 	return 0;
 }
 
+static __always_inline void ctl_done(u64 ep, int op, int ret)
+{
+	if (!ret && (op == EPOLL_CTL_ADD || op == EPOLL_CTL_DEL))
+		epoll_resized(ep, op == EPOLL_CTL_ADD ? 1 : -1);
+}
+
 SEC("fexit/do_epoll_ctl")
 int BPF_PROG(iop_ep_ctl, int epfd, int op, int fd, void *event, bool nonblock, int ret)
 {
-	if (!ret && (op == EPOLL_CTL_ADD || op == EPOLL_CTL_DEL))
-		epoll_resized(epoll_of(bpf_get_current_task_btf(), epfd),
-			      op == EPOLL_CTL_ADD ? 1 : -1);
+	ctl_done(epoll_of(bpf_get_current_task_btf(), epfd), op, ret);
+	return 0;
+}
+
+/* Where it exists (seen in 7.2) io_uring calls nothing else, and do_epoll_ctl() calls it too. */
+SEC("fexit/do_epoll_ctl_file")
+int BPF_PROG(iop_ep_ctl_file, struct file *file, int op, void *target, void *event, bool nonblock,
+	     int ret)
+{
+	ctl_done(file_private(file), op, ret);
 	return 0;
 }
 

@@ -67,7 +67,10 @@ static program_list read_functions = {
 	NULL
 };
 static program_list ready_callback = { "iop_ep_ready", NULL };
-static program_list sets_changes = {
+static program_list sets_by_file = {
+	"iop_ep_create", "iop_ep_ctl_file", "iop_ep_item_end", "iop_ep_end", NULL
+};
+static program_list sets_by_number = {
 	"iop_ep_create", "iop_ep_ctl", "iop_ep_item_end", "iop_ep_end", NULL
 };
 
@@ -189,9 +192,15 @@ const struct candidate candidates[] = {
 		.gives = "sizes of epoll sets", .tier = "bound",
 	}, {
 		.need = NEED_SETS, .backend = BACKEND_TRAMPOLINE,
+		.name = "fexit do_epoll_ctl_file",
+		.gives = "sizes of epoll sets", .tier = "exact",
+		.programs = sets_by_file, .function = "do_epoll_ctl_file",
+		.unfit = unfit_dear_sets,
+	}, {
+		.need = NEED_SETS, .backend = BACKEND_TRAMPOLINE,
 		.name = "fexit do_epoll_ctl",
 		.gives = "sizes of epoll sets", .tier = "exact",
-		.programs = sets_changes, .function = "do_epoll_ctl", .unfit = unfit_dear_sets,
+		.programs = sets_by_number, .function = "do_epoll_ctl", .unfit = unfit_dear_sets,
 	}, {
 		.need = NEED_READY, .backend = BACKEND_TRACEPOINT,
 		.name = "sched_waking",
@@ -472,12 +481,16 @@ int hooks_attach(struct iophase_bpf *skel, struct verdict *verdict)
 
 bool hooks_refuse(struct hooks *hooks, const struct verdict *verdict)
 {
-	const struct candidate *candidate = candidate_of(verdict->program);
+	for (int need = 0; need < NR_NEEDS; need++) {
+		const struct candidate *candidate = hooks->chosen[need];
 
-	if (!candidate)
-		return false;
-	hooks->verdicts[candidate - candidates] = *verdict;
-	return true;
+		/* Others may have the same program; they are refused when their turn comes. */
+		if (!belongs(candidate, verdict->program))
+			continue;
+		hooks->verdicts[candidate - candidates] = *verdict;
+		return true;
+	}
+	return false;
 }
 
 const char *verdict_text(const struct verdict *verdict)
