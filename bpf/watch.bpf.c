@@ -222,8 +222,8 @@ int iop_rename_tp(struct trace_event_raw_task_rename *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	/* One thread can name another of its process. */
-	if (ctx->pid == task->pid)
+	/* One thread can name another of its process; some kernels do not say so. */
+	if (!bpf_core_field_exists(ctx->pid) || ctx->pid == task->pid)
 		thread_renamed(task, (void *)ctx + bpf_core_field_offset(
 				       struct trace_event_raw_task_rename, newcomm));
 	return 0;
