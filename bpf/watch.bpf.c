@@ -244,8 +244,12 @@ static __always_inline void join_call(struct task_struct *task, struct thread *t
 	u64 nr = regs->orig_ax;
 
 	/* Asleep, and no more on its way there. The field is an int, and in 7.2 is a byte. */
-	if (!state || BPF_CORE_READ_BITFIELD_PROBED(task, on_cpu) || nr >= NR_SYSCALLS || th->call ||
+	if (!state || BPF_CORE_READ_BITFIELD_PROBED(task, on_cpu) ||
 	    task->thread_info.status & TS_COMPAT)
+		return;
+	/* Whatever else returns from now on was seen to begin. */
+	th->synced = true;
+	if (nr >= NR_SYSCALLS || th->call)
 		return;
 	if (ROUTE_CALL(routes[nr]) >= NR_CALLS || ROUTE_ARGS(routes[nr]) == ARGS_RESTART)
 		return;
