@@ -335,6 +335,7 @@ def parse_args():
     parser.add_argument("--only", metavar="PATTERN", default="*",
                         help="cases whose name or command matches, as in a shell")
     parser.add_argument("--table", metavar="FILE", help="write the accuracy table")
+    parser.add_argument("--figures", metavar="FILE", help="write all figures, as JSON")
     parser.add_argument("--batch", action="store_true",
                         help="many cases in one run of iophase, where its start is slow")
     parser.add_argument("--backend", help="the backend iophase is to use")
@@ -396,6 +397,8 @@ def main():
             tap.run(group[0].name, lambda: run_case(group[0], args, args.programs, table))
     if args.table:
         write_table(args.table, table)
+    if args.figures:
+        pathlib.Path(args.figures).write_text(json.dumps([f._asdict() for f in table]))
     return tap.end()
 
 

@@ -11,3 +11,9 @@ vm-deps: deps
 test-kernels: vm-deps
 	$(Q)$(MAKE) --no-print-directory STATIC=1 $(OUT)/static/iophase truth-build
 	$(Q)KERNELS="$(KERNELS)" BACKENDS="$(BACKENDS)" tests/run.sh kernels
+
+.PHONY: accuracy-kernels
+accuracy-kernels: vm-deps
+	$(Q)$(MAKE) --no-print-directory STATIC=1 $(OUT)/static/iophase truth-build
+	$(Q)$(PYTHON) tests/vm/run.py --backend tracepoint --backend trampoline \
+		--accuracy docs/accuracy-kernels.md

@@ -19,6 +19,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "truth"))
 
+import accuracy
 import guest
 import harness
 import initramfs
@@ -31,7 +32,7 @@ MATRIX_TIMEOUT_S = 12 * 60  # by when every guest has ended or is ended
 # One guest: a kernel with one backend (None: what iophase chooses) and one command line.
 Cell = collections.namedtuple("Cell", "kernel backend append")
 
-TRUTH = "python3 tests/truth/run.py --batch{options}"
+TRUTH = "python3 tests/truth/run.py --batch --figures /out/figures.json{options}"
 PROBES = "iophase probes -j{options} >/out/probes.json 2>/out/probes.err; "
 REFUSAL = "iophase -d 1 >/out/refusal.out 2>/out/refusal.err"
 
@@ -147,6 +148,7 @@ class Matrix:
         self.lock = threading.Lock()
         self.deadline = time.monotonic() + MATRIX_TIMEOUT_S
         self.fetched = 0
+        self.figures = {}
 
     def run(self, cell):
         try:
@@ -161,12 +163,15 @@ class Matrix:
         with self.lock:
             self.fetched += 1
             judge_guest(cell, result, self.tap)
+            if "figures.json" in result.files:
+                self.figures[label(cell)] = accuracy.parse(result.files["figures.json"])
 
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kernel", nargs="*", help="names; all of them without")
     parser.add_argument("--backend", action="append", help="force it; may be given again")
+    parser.add_argument("--accuracy", metavar="FILE", help="write the accuracy table")
     parser.add_argument("--append", default="", help="more words for the kernel's command line")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count()),
                         help="guests at once")
@@ -185,6 +190,9 @@ def main():
     matrix = Matrix()
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         list(pool.map(matrix.run, cells))
+    if args.accuracy:
+        columns = [label(cell) for cell in reversed(cells) if label(cell) in matrix.figures]
+        accuracy.write(args.accuracy, {name: matrix.figures[name] for name in columns})
     if not matrix.fetched:
         matrix.tap.fail("kernels", ["no kernel could be fetched, so nothing was tested"])
     return matrix.tap.end()
