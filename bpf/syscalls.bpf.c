@@ -704,7 +704,7 @@ int iop_exit_tp(struct trace_event_raw_sys_exit *ctx)
 
 /*
  * The calls themselves: what makes other calls pays nothing. 32-bit programs have entries of
- * their own, which are not seen (session_compat_unseen()).
+ * their own, which are not seen (session_direct()).
  */
 static __always_inline void direct_enter(u32 route, struct pt_regs *regs)
 {

@@ -50,8 +50,11 @@ static json_t *losses_json(const struct report *report)
 
 	for (int i = 0; i < NR_LOSSES; i++)
 		set_u64(object, loss_names[i], report->reading->losses[i]);
-	if (report->compat_unseen)
+	/* What seccomp answers does not come as far as the calls themselves, either. */
+	if (report->direct) {
 		json_object_set_new(object, loss_names[LOSS_compat_calls], json_null());
+		json_object_set_new(object, loss_names[LOSS_denied_calls], json_null());
+	}
 	set_u64(object, "recursion_misses", report->cost->recursion_misses);
 	return object;
 }
@@ -336,7 +339,7 @@ static json_t *report_json(const struct report *report)
 	set_u64(object, "duration_ns", report->duration_ns);
 	json_object_set_new(object, "by", by_json(report->options->by));
 	json_object_set_new(object, "lost", losses_json(report));
-	json_object_set_new(object, "left_out", report->compat_unseen ? json_null() :
+	json_object_set_new(object, "left_out", report->direct ? json_null() :
 			    left_out_json(report->reading));
 	json_object_set_new(object, "in_flight", in_flight_json(report->reading));
 	json_object_set_new(object, "rows", rows_json(report));

@@ -45,8 +45,9 @@ void report_losses(FILE *out, const struct report *report)
 		if (losses[i] && i == LOSS_compat_calls)
 			print_left_out(out, report->reading);
 	}
-	if (report->compat_unseen && report->last)
-		fputs("calls of 32-bit programs, if there are any, are not seen by this backend\n", out);
+	if (report->direct && report->last)
+		fputs("calls of 32-bit programs, and those that seccomp refuses, are not seen by this "
+		      "backend\n", out);
 	if (report->cost->recursion_misses)
 		fprintf(out, "LOST: %" PRIu64 " events dropped by the kernel (recursion)\n",
 			report->cost->recursion_misses);

@@ -16,7 +16,7 @@ struct report {
 	const char *backend;
 	const char *scan_tier;		/* of scanned and passes */
 	const char *lag_tier;		/* of the lag of epoll */
-	bool compat_unseen;		/* calls of 32-bit programs are not even counted */
+	bool direct;			/* the calls themselves are hooked */
 	u64 duration_ns;
 	struct timespec at;		/* time of day at its end */
 	const struct reading *reading;

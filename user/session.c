@@ -327,7 +327,7 @@ const char *session_tier(const struct session *session, enum need need)
 	return session->hooks.chosen[need]->tier;
 }
 
-bool session_compat_unseen(const struct session *session)
+bool session_direct(const struct session *session)
 {
 	return hooked(session, NEED_CALLS);
 }

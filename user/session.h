@@ -72,8 +72,11 @@ u64 session_threads(const struct session *session);
 /* Memory of their records, which the kernel does not count to the map they belong to. */
 u64 session_thread_bytes(const struct session *session);
 
-/* The calls themselves are hooked, of which those of 32-bit programs have entries of their own. */
-bool session_compat_unseen(const struct session *session);
+/*
+ * The calls themselves are hooked. Those of 32-bit programs, which have entries of their own, and
+ * those that seccomp answers are then not seen.
+ */
+bool session_direct(const struct session *session);
 
 /* File descriptors of the loaded programs and of the maps, up to @max; their number. */
 u32 session_programs(const struct session *session, int *fds, u32 max);

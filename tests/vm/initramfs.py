@@ -15,6 +15,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILT = pathlib.Path(os.environ.get("OUT") or ROOT / ".output")
 BUSYBOX = "/bin/busybox"
+# Whose programs and scripts a guest has.
+SUITES = ("truth", "exact")
 # What the scripts that run in a guest import.
 MODULES = ("argparse collections contextlib ctypes dataclasses errno fnmatch functools glob json "
            "math os pathlib platform random re select shlex signal socket statistics struct "
@@ -130,11 +132,12 @@ def base():
     archive.add(ROOT / "tests/vm/init", "init")
     add_python(archive)
     archive.add_program(BUILT / "static/iophase", "iophase/iophase")
-    for program in sorted((BUILT / "tests/truth").iterdir()):
-        if os.access(program, os.X_OK):
-            archive.add(program, f"iophase/.output/tests/truth/{program.name}")
-    for script in sorted((ROOT / "tests/truth").glob("*.py")):
-        archive.add(script, f"iophase/tests/truth/{script.name}")
+    for suite in SUITES:
+        for program in sorted((BUILT / "tests" / suite).glob("*")):
+            if os.access(program, os.X_OK):
+                archive.add(program, f"iophase/.output/tests/{suite}/{program.name}")
+        for script in sorted((ROOT / "tests" / suite).glob("*.py")):
+            archive.add(script, f"iophase/tests/{suite}/{script.name}")
     return archive.bytes()
 
 

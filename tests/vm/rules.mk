@@ -9,7 +9,7 @@ vm-deps: deps
 	$(Q)tests/deps.sh $(VM_DEPS)
 
 test-kernels: vm-deps
-	$(Q)$(MAKE) --no-print-directory STATIC=1 $(OUT)/static/iophase truth-build
+	$(Q)$(MAKE) --no-print-directory STATIC=1 $(OUT)/static/iophase exact-build
 	$(Q)KERNELS="$(KERNELS)" BACKENDS="$(BACKENDS)" tests/run.sh kernels
 
 .PHONY: accuracy-kernels

@@ -29,10 +29,20 @@ EXPECTED = pathlib.Path(__file__).with_name("expected")
 GUEST_TIMEOUT_S = 300
 MATRIX_TIMEOUT_S = 12 * 60  # by when every guest has ended or is ended
 
-# One guest: a kernel with one backend (None: what iophase chooses) and one command line.
-Cell = collections.namedtuple("Cell", "kernel backend append")
+# One guest: a kernel with one backend (None: what iophase chooses), one command line, one suite.
+Cell = collections.namedtuple("Cell", "kernel backend append suite")
 
-TRUTH = "python3 tests/truth/run.py --batch --figures /out/figures.json{options}"
+# exact: backends against each other; stress: the part of it that depends on how the kernel is
+# pre-empted.
+SUITES = {
+    "truth": "python3 tests/truth/run.py --batch --figures /out/figures.json{options}",
+    "exact": "python3 tests/exact/run.py",
+    "stress": "python3 tests/exact/run.py --stress-only",
+}
+# Kernels that can be pre-empted everywhere if they are told to.
+PREEMPT_FULL = "preempt=full"
+PREEMPT_FULL_KERNELS = ("6.12", "6.18", "7.x")
+
 PROBES = "iophase probes -j{options} >/out/probes.json 2>/out/probes.err; "
 REFUSAL = "iophase -d 1 >/out/refusal.out 2>/out/refusal.err"
 
@@ -89,20 +99,42 @@ def probe_errors(result, path):
 
 
 def expectation(cell):
-    """Which candidates iophase must choose there; None if the tree says nothing."""
-    path = EXPECTED / f"{'-'.join(filter(None, (cell.kernel.name, cell.backend)))}.json"
-    return path if path.exists() else None
+    """
+    Which candidates iophase must choose there, and which must be refused; None if the tree says
+    nothing, or another guest is asked.
+    """
+    words = filter(None, (cell.kernel.name, cell.backend, cell.append))
+    path = EXPECTED / f"{'-'.join(words)}.json"
+    return path if cell.suite != "exact" and path.exists() else None
 
 
 def command(cell):
     if not cell.kernel.supported:
         return REFUSAL
     options = f" --backend {cell.backend}" if cell.backend else ""
-    return ((PROBES if expectation(cell) else "") + TRUTH).format(options=options)
+    return ((PROBES if expectation(cell) else "") + SUITES[cell.suite]).format(options=options)
 
 
 def label(cell):
-    return " ".join([cell.kernel.name, *filter(None, (cell.backend, cell.append))])
+    suite = cell.suite if cell.suite != "truth" else None
+    return " ".join([cell.kernel.name, *filter(None, (cell.backend, cell.append, suite))])
+
+
+def cells_of(kernel, args):
+    """The guests of a kernel, for what was asked for."""
+    if not kernel.supported:
+        yield Cell(kernel, None, args.append, "truth")
+        return
+    for suite in args.suite or SUITES:
+        if suite == "truth":
+            for backend in args.backend or [None]:
+                yield Cell(kernel, backend, args.append, suite)
+        elif suite == "stress" and not args.append:
+            # Without the words it is a part of exact.
+            if kernel.name in PREEMPT_FULL_KERNELS:
+                yield Cell(kernel, None, PREEMPT_FULL, suite)
+        else:
+            yield Cell(kernel, None, args.append, suite)
 
 
 def guest_errors(result):
@@ -172,6 +204,8 @@ def parse_args():
     parser.add_argument("kernel", nargs="*", help="names; all of them without")
     parser.add_argument("--backend", action="append", help="force it; may be given again")
     parser.add_argument("--accuracy", metavar="FILE", help="write the accuracy table")
+    parser.add_argument("--suite", action="append", choices=SUITES, help="that one only; may be "
+                        "given again")
     parser.add_argument("--append", default="", help="more words for the kernel's command line")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count()),
                         help="guests at once")
@@ -185,8 +219,7 @@ def main():
     except kernels.Unfetched as error:
         sys.exit(f"Bail out! {error}")
     # The newest are the slowest: first, so that none of them is left alone at the end.
-    cells = [Cell(kernel, backend, args.append) for kernel in reversed(chosen)
-             for backend in (args.backend or [None] if kernel.supported else [None])]
+    cells = [cell for kernel in reversed(chosen) for cell in cells_of(kernel, args)]
     matrix = Matrix()
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         list(pool.map(matrix.run, cells))
