@@ -78,8 +78,9 @@ demo: demo-deps
 	$(Q)$(MAKE) --no-print-directory iophase
 	$(Q)tests/demo.sh
 
-test: test-deps
+test: test-deps vm-deps
 	$(Q)$(MAKE) --no-print-directory iophase truth-build unit-build
+	$(Q)$(MAKE) --no-print-directory STATIC=1 $(OUT)/static/iophase
 	$(Q)tests/run.sh $(SUITES)
 
 .PHONY: install

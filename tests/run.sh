@@ -27,6 +27,7 @@ cli() {
 truth() { $python tests/truth/run.py; }
 cross() { $python tests/truth/cross.py; }
 servers() { $python tests/servers/run.py; }
+hooks() { $python tests/vm/run.py --suite hooks; }
 # Not among the suites that run without being named: it takes minutes, and fetches kernels.
 kernels() {
 	local options=()
@@ -37,7 +38,7 @@ kernels() {
 }
 
 suites=("$@")
-[ $# -gt 0 ] || suites=(unit cli truth cross servers)
+[ $# -gt 0 ] || suites=(unit cli truth cross servers hooks)
 passed=0 failed=0 skipped=0
 for suite in "${suites[@]}"; do
 	log=$out/tests/$suite.tap

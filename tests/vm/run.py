@@ -32,13 +32,16 @@ MATRIX_TIMEOUT_S = 12 * 60  # by when every guest has ended or is ended
 # One guest: a kernel with one backend (None: what iophase chooses), one command line, one suite.
 Cell = collections.namedtuple("Cell", "kernel backend append suite")
 
+# hooks: every hook loaded and attached, those chosen as expected, and one program counted right;
 # exact: backends against each other; stress: the part of it that depends on how the kernel is
-# pre-empted.
+# pre-empted. The first takes a minute for all kernels, and is part of make test.
 SUITES = {
+    "hooks": "python3 tests/truth/run.py --only 'every call in one thread'{options}",
     "truth": "python3 tests/truth/run.py --batch --figures /out/figures.json{options}",
     "exact": "python3 tests/exact/run.py",
     "stress": "python3 tests/exact/run.py --stress-only",
 }
+ALL_OF_IT = ("truth", "exact", "stress")
 # Kernels that can be pre-empted everywhere if they are told to.
 PREEMPT_FULL = "preempt=full"
 PREEMPT_FULL_KERNELS = ("6.12", "6.18", "7.x")
@@ -125,8 +128,8 @@ def cells_of(kernel, args):
     if not kernel.supported:
         yield Cell(kernel, None, args.append, "truth")
         return
-    for suite in args.suite or SUITES:
-        if suite == "truth":
+    for suite in args.suite or ALL_OF_IT:
+        if suite in ("hooks", "truth"):
             for backend in args.backend or [None]:
                 yield Cell(kernel, backend, args.append, suite)
         elif suite == "stress" and not args.append:
