@@ -365,6 +365,19 @@ static __always_inline u64 epoll_ready_take(u64 ep)
 	return size ? __sync_lock_test_and_set(&size->ready_ns, 0) : 0;
 }
 
+/* The running thread waits on a set: whether it is not the only one that does. */
+static __always_inline bool epoll_waited(struct epoll_size *size)
+{
+	u32 tid = bpf_get_current_pid_tgid(), first;
+
+	first = __sync_val_compare_and_swap(&size->waiter, 0, tid);
+	if (first && first != tid && !size->shared) {
+		size->shared = true;
+		__sync_fetch_and_add(&epoll_changes, 1);
+	}
+	return size->shared;
+}
+
 /* Size of the interest list of @ep, -1 if it is not known. */
 static __always_inline s64 epoll_size(struct thread *th, u64 ep)
 {
@@ -377,7 +390,15 @@ static __always_inline s64 epoll_size(struct thread *th, u64 ep)
 	th->sized_ep = ep;
 	th->sized_at = changes;
 	th->size = size && size->base >= 0 ? size->base + size->delta : -1;
+	th->shared = !size || epoll_waited(size);
 	return th->size;
+}
+
+/* Whether others wait, or may wait, on the set of the call that @th is inside. */
+static __always_inline bool epoll_shared(struct thread *th)
+{
+	epoll_size(th, th->ep);
+	return th->shared;
 }
 
 static __always_inline bool file_is_epoll(struct file *file)

@@ -109,6 +109,7 @@ struct thread {
 	u64 sized_ep;
 	u64 sized_at;		/* epoll_changes when it was looked up */
 	s64 size;		/* -1: not known */
+	bool shared;		/* others wait on it too, or may */
 
 	/* A run of wake-ups by the same waker in the same call. */
 	struct waker waker;

@@ -227,8 +227,16 @@ static __always_inline u64 ready_scanned(struct thread *th, s64 ret)
 
 static __always_inline void count_epoll(struct thread *th, struct totals *sum, s64 ret)
 {
-	u64 scanned = knobs.scan_hooked ? th->polled : ready_scanned(th, ret);
+	u64 scanned = th->polled;
 
+	if (!knobs.scan_hooked) {
+		scanned = ready_scanned(th, ret);
+		/* Others may have taken what was on the list: only what was reported is sure. */
+		if (epoll_shared(th)) {
+			scanned = 0;
+			th->passes = 0;
+		}
+	}
 	if (ret > 0 && scanned < (u64)ret) {
 		if (knobs.scan_hooked)
 			loss(LOSS_polls_missed);

@@ -216,6 +216,8 @@ struct epoll_size {
 	s64 base;
 	s64 delta;
 	u64 ready_ns;		/* the first event since the last report; 0: none, or not hooked */
+	u32 waiter;		/* the thread that waited on it first */
+	u32 shared;		/* others did too */
 };
 
 #endif
