@@ -347,12 +347,54 @@ static void writers(const char *call)
 	say_kinds("\"pipe\"", 0);
 }
 
+static int shared_ep;
+
+static void *keep_waiting(void *max)
+{
+	struct epoll_event found[8];
+	int calls = 0, ready = 0;
+	long ret;
+
+	for (; writing; calls++) {
+		ret = syscall(SYS_epoll_wait, shared_ep, found, (int)(uintptr_t)max, 1);
+		must(ret >= 0);
+		ready += (int)ret;
+	}
+	__atomic_add_fetch(&sum.calls, calls, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&sum.ready, ready, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+/* shared MAX: three threads wait on one set, and each takes what the others have seen as well. */
+static void shared(const char *max)
+{
+	pthread_t thread[3];
+	int i, k;
+
+	sum.call = "epoll_wait";
+	shared_ep = epoll_create1(EPOLL_CLOEXEC);
+	add_eventfds(16);
+	for (i = 0; i < nr_chans; i++)
+		control(shared_ep, EPOLL_CTL_ADD, &chans[i], mask_of("edge", i));
+	for (i = 0; i < 3; i++)
+		thread[i] = start(keep_waiting, (void *)(uintptr_t)atoi(max));
+	for (i = 0; i < 100; i++) {
+		for (k = 0; k < nr_chans; k++)
+			put(&chans[k]);
+		sleep_ms(1);
+	}
+	writing = false;
+	for (i = 0; i < 3; i++)
+		pthread_join(thread[i], NULL);
+	say_kinds("\"eventfd\"", 0);
+}
+
 static const struct {
 	const char *name;
 	void (*play)(const char *argument);
 } scenes[] = {
 	{ "files", files }, { "epoll", epoll }, { "nested", nested }, { "restart", restart },
-	{ "writers", writers },
+	{ "writers", writers }, { "shared", shared },
 };
 
 int main(int argc, char **argv)
