@@ -73,8 +73,8 @@ class Table:
             lines.append(self.note)
         return "\n".join(lines)
 
-    def markdown(self):
-        lines = ["", f"## {self.title}", ""]
+    def markdown(self, level=2):
+        lines = ["", f"{'#' * level} {self.title}", ""]
         lines.append("| " + " | ".join(self.heads) + " |")
         lines.append("|---" + "|--:" * (len(self.heads) - 1) + "|")
         lines += ["| " + " | ".join(row) + " |" for row in self.rows]

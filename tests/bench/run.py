@@ -19,6 +19,7 @@ import compare
 import footprint
 import growth
 import programs
+import sections
 import tools
 import workloads
 
@@ -68,18 +69,15 @@ def machine():
     return f"{os.cpu_count()} x {model}, Linux {platform.release()}, {system}"
 
 
-def write_markdown(path, tables, seconds):
-    path.write_text("\n".join([
-        "# What iophase costs",
-        "",
+def markdown(tables, seconds):
+    return "\n".join([
         f"{datetime.date.today()}, {machine()}; {seconds:.0f} s.",
         "",
         "Repeat with `make bench ARGS=\"--markdown docs/overhead.md\"`. Only ratios within one run "
         "mean something: the times are this machine's, on that day. The floor is the same workload "
         "with empty programs on sys_enter, sys_exit, sched_switch and sched_waking.",
         *(table.markdown() for table in tables),
-        "",
-    ]))
+    ])
 
 
 def main():
@@ -99,7 +97,7 @@ def main():
     seconds = time.monotonic() - start
     print(f"\n{seconds:.0f} s")
     if args.markdown:
-        write_markdown(args.markdown, tables, seconds)
+        sections.rewrite(args.markdown, "bench", markdown(tables, seconds))
 
 
 if __name__ == "__main__":
