@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One call over and over: calls [-n DESCRIPTORS] [-c CPU] getppid|read|epoll|poll|select
+ * One call over and over: calls [-n DESCRIPTORS] [-c CPU] KIND
  *
- * getppid is a call nobody watches. read finds an empty eventfd. epoll is write, epoll_wait and
- * read (3 calls a step), with one descriptor of the set ready; poll and select look at the whole
- * set, of which one is ready and stays so.
+ * getppid is a call nobody watches. read finds an empty eventfd, null an empty file. epoll is
+ * write, epoll_wait and read (3 calls a step), with one descriptor of the set ready; wait is
+ * epoll_wait alone, poll and select look at the whole set: of these one is ready and stays so.
+ * ctl changes an item of an epoll set to what it is. tcp is 64 KiB sent and received (2 calls).
+ * spin makes no call: a step is 2 instructions.
  */
 #include "load.h"
 
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #define BITS_A_WORD (8 * sizeof(long))
+#define STREAM_BYTES (64 << 10)
 
 static long nr_members = 1;
 static int *members;
@@ -22,6 +28,16 @@ static struct pollfd *entries;
 static unsigned long *wanted, *found;
 static size_t set_bytes;
 static long nfds;
+static int null_file;
+static int sender, receiver;
+
+static double spin(long steps)
+{
+	long left = steps;
+
+	__asm__ volatile("1: dec %0; jnz 1b" : "+r"(left));
+	return steps;
+}
 
 static double call_getppid(long steps)
 {
@@ -40,6 +56,15 @@ static double call_read(long steps)
 	return steps;
 }
 
+static double call_null(long steps)
+{
+	uint64_t count;
+
+	for (long i = 0; i < steps; i++)
+		must(read(null_file, &count, sizeof(count)));
+	return steps;
+}
+
 static double call_epoll(long steps)
 {
 	struct epoll_event events[BATCH];
@@ -49,6 +74,37 @@ static double call_epoll(long steps)
 		must(write(members[0], &one, sizeof(one)));
 		must(epoll_wait(epoll_set, events, BATCH, -1));
 		must(read(members[0], &one, sizeof(one)));
+	}
+	return steps;
+}
+
+static double call_wait(long steps)
+{
+	struct epoll_event events[BATCH];
+
+	for (long i = 0; i < steps; i++)
+		must(epoll_wait(epoll_set, events, BATCH, -1));
+	return steps;
+}
+
+static double call_ctl(long steps)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = members[0] };
+
+	for (long i = 0; i < steps; i++)
+		must(epoll_ctl(epoll_set, EPOLL_CTL_MOD, members[0], &event));
+	return steps;
+}
+
+static double call_tcp(long steps)
+{
+	static char bytes[STREAM_BYTES];
+
+	for (long i = 0; i < steps; i++) {
+		if (send(sender, bytes, sizeof(bytes), 0) != sizeof(bytes))
+			die("send");
+		if (recv(receiver, bytes, sizeof(bytes), MSG_WAITALL) != sizeof(bytes))
+			die("recv");
 	}
 	return steps;
 }
@@ -97,6 +153,42 @@ static void prepare_epoll(void)
 	}
 }
 
+static void prepare_wait(void)
+{
+	prepare_epoll();
+	make_ready();
+}
+
+static void prepare_null(void)
+{
+	null_file = must(open("/dev/null", O_RDONLY));
+}
+
+/* Room for more than is sent at a time, so that nothing sleeps. */
+static int make_socket(void)
+{
+	int fd = must(socket(AF_INET, SOCK_STREAM, 0)), bytes = 4 * STREAM_BYTES;
+
+	must(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)));
+	must(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)));
+	return fd;
+}
+
+static void prepare_tcp(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	socklen_t size = sizeof(address);
+	int listener = make_socket();
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	must(bind(listener, (struct sockaddr *)&address, size));
+	must(listen(listener, 1));
+	must(getsockname(listener, (struct sockaddr *)&address, &size));
+	sender = make_socket();
+	must(connect(sender, (struct sockaddr *)&address, size));
+	receiver = must(accept(listener, NULL, NULL));
+}
+
 static void prepare_poll(void)
 {
 	entries = calloc(nr_members, sizeof(*entries));
@@ -129,11 +221,16 @@ static const struct kind {
 	void (*prepare)(void);
 	run_fn run;
 } kinds[] = {
+	{ "spin", prepare_nothing, spin },
 	{ "getppid", prepare_nothing, call_getppid },
 	{ "read", prepare_nothing, call_read },
+	{ "null", prepare_null, call_null },
 	{ "epoll", prepare_epoll, call_epoll },
+	{ "wait", prepare_wait, call_wait },
+	{ "ctl", prepare_epoll, call_ctl },
 	{ "poll", prepare_poll, call_poll },
 	{ "select", prepare_select, call_select },
+	{ "tcp", prepare_tcp, call_tcp },
 };
 
 static const struct kind *find_kind(const char *name)
@@ -141,7 +238,10 @@ static const struct kind *find_kind(const char *name)
 	for (size_t i = 0; name && i < sizeof(kinds) / sizeof(*kinds); i++)
 		if (!strcmp(kinds[i].name, name))
 			return &kinds[i];
-	fputs("usage: calls [-n DESCRIPTORS] [-c CPU] getppid|read|epoll|poll|select\n", stderr);
+	fputs("usage: calls [-n DESCRIPTORS] [-c CPU] KIND\nkinds:", stderr);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		fprintf(stderr, " %s", kinds[i].name);
+	fputc('\n', stderr);
 	exit(2);
 }
 
