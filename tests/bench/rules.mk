@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # make bench      what iophase costs     make bench ARGS=--quick
-# The figures in the docs are made by:   make bench ARGS="--markdown docs/overhead.md"
+# make bench-kernels   the same in instructions, on stock kernels, emulated
+# The figures in the docs are made by both, with ARGS="--markdown docs/overhead.md"
 
 BENCH := $(OUT)/tests/bench
 BENCH_LOADS := $(BENCH)/roundtrip $(BENCH)/calls
 
-.PHONY: bench bench-build
+.PHONY: bench bench-kernels bench-build
 bench: iophase bench-build
 	$(Q)$(PYTHON) tests/bench/run.py $(ARGS)
+
+bench-kernels: vm-deps
+	$(Q)$(MAKE) --no-print-directory STATIC=1 $(OUT)/static/iophase
+	$(Q)$(MAKE) --no-print-directory truth-build bench-build
+	$(Q)$(PYTHON) tests/bench/stock.py $(ARGS)
 
 bench-build: $(BENCH_LOADS) $(BENCH)/floor
 
