@@ -221,14 +221,14 @@ _Static_assert(ARRAY_SIZE(candidates) <= CANDIDATES_MAX, "one more candidate tha
  * The smallest fentry program on @function: what a kernel that forbids them, or does not have
  * the function, says to it. It is not attached.
  */
-static void try_function(const struct kernel *kernel, const char *function, struct verdict *verdict)
+static void try_function(struct kernel *kernel, const char *function, struct verdict *verdict)
 {
 	static const struct bpf_insn nothing[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY);
-	int fd, id = btf__find_by_name_kind(kernel->btf, function, BTF_KIND_FUNC);
+	int fd, id = btf__find_by_name_kind(kernel_types(kernel), function, BTF_KIND_FUNC);
 
 	snprintf(verdict->target, sizeof(verdict->target), "%s", function);
 	if (id < 0) {
@@ -352,12 +352,12 @@ static const char *section_function(const char *section)
 	       slash + 1 : NULL;
 }
 
-static bool function_exists(const struct kernel *kernel, const struct bpf_program *program)
+static bool function_exists(struct kernel *kernel, const struct bpf_program *program)
 {
 	const char *function = section_function(bpf_program__section_name(program));
 
 	return !function ||
-	       btf__find_by_name_kind(kernel->btf, function, BTF_KIND_FUNC) > 0;
+	       btf__find_by_name_kind(kernel_types(kernel), function, BTF_KIND_FUNC) > 0;
 }
 
 /* A program on one call is of use only if that call is watched. */

@@ -52,7 +52,7 @@ struct verdict {
 };
 
 struct hooks {
-	const struct kernel *kernel;
+	struct kernel *kernel;
 	enum backend backend;
 	struct verdict verdicts[CANDIDATES_MAX];
 	const struct candidate *chosen[NR_NEEDS];

@@ -192,10 +192,16 @@ static int check_namespace(void)
 		    "own; run it outside, or with the host's: docker run --pid=host ...");
 }
 
+const struct btf *kernel_types(struct kernel *kernel)
+{
+	if (!kernel->btf)
+		kernel->btf = btf__load_vmlinux_btf();
+	return kernel->btf;
+}
+
 int kernel_check(struct kernel *kernel)
 {
 	unsigned int major, minor;
-	struct btf *btf;
 	int err = check_privileges();
 
 	err = err ? : check_namespace();
@@ -208,21 +214,20 @@ int kernel_check(struct kernel *kernel)
 	if (file_has("/sys/kernel/security/lockdown", "[confidentiality]"))
 		return fail(EXIT_RUNTIME, "the kernel is locked down (confidentiality), which forbids "
 			    "BPF to read kernel memory; boot without lockdown=confidentiality");
-	btf = btf__load_vmlinux_btf();
-	if (!btf)
+	if (!kernel_types(kernel))
 		return fail(EXIT_RUNTIME, "the kernel describes its types nowhere (no BTF: "
 			    "/sys/kernel/btf/vmlinux); one built with CONFIG_DEBUG_INFO_BTF=y is needed");
-	kernel->switch_has_state = tracepoint_args(btf, "sched_switch") >= 4;
-	kernel->rdonly_cast = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
-	find_preempt_count(btf, kernel);
+	kernel->switch_has_state = tracepoint_args(kernel->btf, "sched_switch") >= 4;
+	kernel->rdonly_cast = btf__find_by_name_kind(kernel->btf, "bpf_rdonly_cast",
+						     BTF_KIND_FUNC) > 0;
+	find_preempt_count(kernel->btf, kernel);
 	kernel->preemptible = kernel_preemptible();
 	/* Measured: docs/hooks.md. */
 	kernel->tracepoints_preemptible = major >= 7;
-	kernel->btf = btf;
 	return 0;
 }
 
-void kernel_close(struct kernel *kernel)
+void kernel_drop_types(struct kernel *kernel)
 {
 	btf__free(kernel->btf);
 	kernel->btf = NULL;

@@ -14,7 +14,7 @@ struct kernel {
 	s64 preempt_count_from_rq;	/* from a CPU's run queue to its preempt count, bytes */
 	bool preemptible;		/* kernel code can be pre-empted */
 	bool tracepoints_preemptible;	/* and so can tp_btf programs in process context */
-	struct btf *btf;		/* the kernel's types; owned */
+	struct btf *btf;		/* the kernel's types while they are loaded; owned */
 };
 
 /*
@@ -22,7 +22,10 @@ struct kernel {
  * the kernel lacks something without which nothing works.
  */
 int kernel_check(struct kernel *kernel);
-void kernel_close(struct kernel *kernel);
+
+/* The kernel's types, loaded if they are not; NULL if it has none. They take 7 MB. */
+const struct btf *kernel_types(struct kernel *kernel);
+void kernel_drop_types(struct kernel *kernel);
 
 /*
  * Id and depth of the cgroup (version 2) at @path; 0 or -errno, -EINVAL if it is none.

@@ -197,6 +197,6 @@ int probes_main(int argc, char **argv)
 	libbpf_set_print((libbpf_print_fn_t)hooks_print_libbpf);
 	probes.hooks = (struct hooks){ .kernel = &probes.kernel, .backend = probes.backend };
 	err = probe(&probes);
-	kernel_close(&probes.kernel);
+	kernel_drop_types(&probes.kernel);
 	return err;
 }

@@ -141,6 +141,8 @@ static int open_programs(struct session *session)
 	if (err)
 		return err;
 	hooks_autoload(&session->hooks, session->skel, session->options->selected);
+	/* libbpf loads them once more. */
+	kernel_drop_types(&session->kernel);
 	if (!hooks_load(session->skel, &verdict)) {
 		debug_programs(session);
 		err = fill_filter(session);
@@ -338,7 +340,7 @@ void session_close(struct session *session)
 		return;
 	reader_close(session);
 	close_programs(session);
-	kernel_close(&session->kernel);
+	kernel_drop_types(&session->kernel);
 	if (session->epoll_fd >= 0)
 		close(session->epoll_fd);
 	free(session->buffer.data);
