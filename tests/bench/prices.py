@@ -25,10 +25,14 @@ class Kernel:
     def series(self, tool, load):
         return Series(each[tool]["loads"][load] for each in self.rounds if "loads" in each[tool])
 
+    def least(self, tool, load):
+        """Of the rounds, for whatever comes between only adds; None if the tool did not run."""
+        return min(self.series(tool, load).values, default=None)
+
     def added(self, tool, load):
         """Instructions a step more than without any tool; None if the tool did not run."""
-        mine = self.series(tool, load)
-        return mine.median - self.series(BARE, load).median if mine else None
+        least = self.least(tool, load)
+        return None if least is None else least - self.least(BARE, load)
 
     def loads(self):
         return list(self.rounds[0][BARE]["loads"])
@@ -86,7 +90,7 @@ def load_table(kernel):
     for load in kernel.loads():
         added = {tool: kernel.added(tool, load) for tool in TOOLS}
         known = added[AUTO] is not None and added[FLOOR]
-        table.add(load, f"{kernel.series(BARE, load).median:,.0f}", *map(plus, added.values()),
+        table.add(load, f"{kernel.least(BARE, load):,.0f}", *map(plus, added.values()),
                   f"{added[AUTO] / added[FLOOR]:.2f}" if known else UNKNOWN)
     return table
 

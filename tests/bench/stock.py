@@ -104,8 +104,9 @@ def introduction(found, rounds, seconds):
         "mispredicted jump and a clock read, 33 ns on a virtual machine, count 1 each. They "
         "compare hooks and kernels; what a server feels is in the times above. Every tool is "
         f"measured {rounds} times, each time the median of 21 slices too short for most "
-        "clock interrupts to fall in; no wake-up of iophase is in them. Figures of steps that take above "
-        "100,000 instructions are up to 200 too high, and what a tool adds to them up to 100.",
+        "clock interrupts to fall in, and the least of these is given; no wake-up of "
+        "iophase is in them. Figures of steps that take above 100,000 instructions are up to 200 "
+        "too high, and what a tool adds to them up to 100.",
         "floor: empty raw_tp programs; floor, classic: the same on the classic raw_syscalls "
         "tracepoints; floor, functions: empty fentry and fexit programs on the calls and functions "
         "that these loads come through. tracepoint, trampoline: iophase with that --backend.",
