@@ -92,13 +92,13 @@ static const char *unfit_function(const struct kernel *kernel)
 static const char *unfit_dear_calls(const struct kernel *kernel)
 {
 	(void)kernel;
-	return "dearer for each watched call, and takes seconds to detach";
+	return "takes seconds to attach, and more to detach";
 }
 
 static const char *unfit_dear_scan(const struct kernel *kernel)
 {
 	(void)kernel;
-	return "each descriptor scanned on the machine would take twice as long";
+	return "whoever polls a descriptor would take more than twice as long for it";
 }
 
 static const char *unfit_dear_read(const struct kernel *kernel)
