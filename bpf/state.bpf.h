@@ -127,6 +127,9 @@ struct thread {
 	struct slot slots[NR_SLOTS];
 };
 
+/* With what the kernel puts before it, it is to fit in 4 KiB: the next size it allocates is 8. */
+_Static_assert(sizeof(struct thread) <= 4096 - 128, "a thread's record takes 8 KiB");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

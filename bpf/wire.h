@@ -73,7 +73,7 @@ struct knobs {
 
 #define COMM_LEN	16
 #define NR_SYSCALLS	512	/* numbers of the native table that are looked at */
-#define NR_SLOTS	18	/* different calls one thread can have totals for at a time */
+#define NR_SLOTS	17	/* different calls one thread can have totals for at a time */
 
 /*
  * Histograms: base-2 exponential, 8 buckets an octave, whose edges are those of *seconds*, so
