@@ -190,11 +190,34 @@ def in_temporary(test, *args):
         return test(*args, tmp)
 
 
+TABLE = """
+## Against other tools
+
+The same calls of the same run, seen by iophase and by tools not written here. What differs, and why:
+strace stops the program at both ends of a call, outside of what iophase measures, so its times are
+longer by some 20 to 100 us a call. schedstat begins to count when a thread is put on a run queue,
+iophase at the wake-up; where schedstat is read around a call, what it leaves open is the way there
+and back. perf sched records the same switches by its own clock reads, microseconds apart. Calls,
+where they are compared, are equal, or the test fails.
+
+| compared | what they said |
+|---|---|
+"""
+
+
+def write_table(path, said):
+    """Behind the table of run.py: for each comparison its notes."""
+    lines = [f"| {name} | {'; '.join(notes)} |" for name, notes in said.items()]
+    with open(path, "a", encoding="utf-8") as out:
+        out.write(TABLE + "\n".join(lines) + "\n")
+
+
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--iophase", type=pathlib.Path, default=harness.ROOT / "iophase")
     parser.add_argument("--programs", type=pathlib.Path,
                         default=harness.ROOT / ".output/tests/truth")
+    parser.add_argument("--table", metavar="FILE", help="append what was compared to this table")
     return parser.parse_args()
 
 
@@ -206,11 +229,19 @@ def main():
               for c in ("starved 10 busy", "starved 10 held")]
     tests += [(f"perf sched: {c}", in_temporary, compare_perf, args, c.split()) for c in TIMED]
     reason = harness.check_ready(args.iophase, args.programs)
+    said = {}
+
+    def compared():
+        said[name] = test(*rest)
+        return said[name]
+
     for name, test, *rest in tests:
         if reason:
             tap.skip(name, reason)
         else:
-            tap.run(name, lambda: test(*rest))
+            tap.run(name, compared)
+    if args.table:
+        write_table(args.table, said)
     return tap.end()
 
 

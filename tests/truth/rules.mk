@@ -7,6 +7,7 @@ TRUTH_PROGRAMS := $(patsubst tests/truth/%.c,$(TRUTH)/%,$(wildcard tests/truth/*
 .PHONY: accuracy truth-build
 accuracy: iophase truth-build
 	$(Q)$(PYTHON) tests/truth/run.py --table docs/accuracy.md
+	$(Q)$(PYTHON) tests/truth/cross.py --table docs/accuracy.md
 
 truth-build: $(TRUTH_PROGRAMS)
 
