@@ -195,7 +195,7 @@ TABLE = """
 
 The same calls of the same run, seen by iophase and by tools not written here. What differs, and why:
 strace stops the program at both ends of a call, outside of what iophase measures, so its times are
-longer by some 20 to 100 us a call. schedstat begins to count when a thread is put on a run queue,
+longer by some 10 to 100 us a call. schedstat begins to count when a thread is put on a run queue,
 iophase at the wake-up; where schedstat is read around a call, what it leaves open is the way there
 and back. perf sched records the same switches by its own clock reads, microseconds apart. Calls,
 where they are compared, are equal, or the test fails.
