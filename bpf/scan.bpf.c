@@ -4,9 +4,7 @@
  * ready it calls the poll function of the file's type. Exact, but each descriptor of each scan
  * on the machine pays for it (docs/hooks.md), so this is not the first choice.
  */
-#include "state.bpf.h"
-
-#define FILE_ITEMS_MAX	16
+#include "sets.bpf.h"
 
 /* The low bits of the owner word are flags (kernel/locking/mutex.c). */
 static __always_inline bool mutex_is_ours(struct mutex *mutex)
@@ -23,7 +21,7 @@ static __always_inline bool item_of(struct file *file, u64 ep)
 	struct hlist_node *link = BPF_CORE_READ(file, f_ep, first);
 	bool found = false;
 
-	for (u32 i = 0; i < FILE_ITEMS_MAX && link; i++) {
+	for (u32 i = 0; i < FILE_EPOLLS_MAX && link; i++) {
 		struct epitem *item = (void *)link - bpf_core_field_offset(struct epitem, fllink);
 		struct eventpoll *of = BPF_CORE_READ(item, ep);
 
