@@ -9,15 +9,16 @@
 #define WAKING_SLACK_NS	100000
 
 /*
- * When @task, a sleeper whose wake-up was not seen, was woken. Most often that was before it
- * had left the CPU, and all the time since is runnable. But some kernels keep what happens while
- * some of their tasks run to themselves: then it was when the scheduler last queued it.
+ * When @task, of which no wake-up was seen while it slept, was woken. Most often that was before
+ * it had left the CPU, and all the time since is runnable, however late its waker then queued it.
+ * But some kernels keep what happens while some of their tasks run to themselves: then it was
+ * when the scheduler last queued it.
  */
 static __always_inline u64 waking_guess(struct task_struct *task, struct thread *th, u64 now)
 {
 	u64 queued, waited;
 
-	if (!task || !bpf_core_field_exists(task->sched_info.last_queued) ||
+	if (!task || th->woken_early || !bpf_core_field_exists(task->sched_info.last_queued) ||
 	    !bpf_core_field_exists(struct cfs_rq, rq))
 		return th->out_ns;
 	/* Both in the clock of the run queue, which is not the one of the phases. */
@@ -46,6 +47,7 @@ static __always_inline void switch_in(struct task_struct *task, struct thread *t
 	if (slept)
 		th->in_ns = now;
 	th->phase = PHASE_ON_CPU;
+	th->woken_early = false;
 	if (th->copy_from_ns)
 		th->copy_from_ns = now;
 	if (th->ep && slept && !knobs.scan_hooked)

@@ -84,9 +84,14 @@ int BPF_PROG(iop_waking, struct task_struct *task)
 {
 	struct thread *th = thread_of(task);
 
-	/* Woken before it left the CPU: nothing of its time is blocked (switch_in). */
-	if (!th || !th->call || th->held || th->phase != PHASE_BLOCKED || stopped)
+	if (!th || !th->call || th->held || stopped)
 		return 0;
+	if (th->phase != PHASE_BLOCKED) {
+		/* Before it left the CPU: nothing of its time is blocked (switch_in). */
+		if (th->phase == PHASE_ON_CPU)
+			th->woken_early = true;
+		return 0;
+	}
 	th->wake_ns = bpf_ktime_get_ns();
 	th->phase = PHASE_WOKEN;
 	/* Of each wake-up but the last nothing came. */

@@ -53,8 +53,9 @@ struct slot {
 #define DUMPED_ENDED	(-1ull)
 
 /*
- * What a watched thread is doing. Only the thread itself writes it while it is on a CPU. What
- * every call touches comes first: with thousands of threads its cache lines are the cost.
+ * What a watched thread is doing. Only the thread itself writes it while it is on a CPU, but for
+ * woken_early. What every call touches comes first: with thousands of threads its cache lines are
+ * the cost.
  */
 struct thread {
 	/* The call it is inside. */
@@ -77,6 +78,7 @@ struct thread {
 	bool asked_unknown;
 	bool walk_cut;		/* the ready list was longer than the call can report */
 	bool synced;		/* an entry was seen, so a lone exit is a loss */
+	bool woken_early;	/* on its way off the CPU, or when it turned back */
 	bool held;		/* returned to be restarted: it may go on, or be over since held_ns */
 
 	u64 args[5];

@@ -34,6 +34,7 @@ static __always_inline void clear_call(struct thread *th)
 	th->began_before = false;
 	th->asked_unknown = false;
 	th->walk_cut = false;
+	th->woken_early = false;
 	th->phase = PHASE_ON_CPU;
 }
 
