@@ -362,8 +362,8 @@ static const char *waker(const struct kind *k)
 	return "task";
 }
 
-/* @slept: every call did; one that came too late to sleep may have been woken, or not. */
-static void say_one(const struct one *o, int tid, int calls, const struct bounds *b, bool slept)
+/* @woken: every call was; one that perhaps was not blocked when it was to be woken may not be. */
+static void say_one(const struct one *o, int tid, int calls, const struct bounds *b, bool woken)
 {
 	const struct kind *k = o->kind;
 
@@ -375,7 +375,7 @@ static void say_one(const struct one *o, int tid, int calls, const struct bounds
 	if (k->bytes >= 0)
 		truth_num("bytes", (uint64_t)(k->bytes * calls));
 	truth_results(k->give || k->bytes > 0 ? "ok" : "zero", calls, NULL);
-	if (waker(k) && slept)
+	if (waker(k) && woken)
 		truth_put(",\"wakers\":{\"%s\":%d}", waker(k), calls);
 }
 
@@ -383,18 +383,19 @@ static void say_all(const struct one *all, int calls)
 {
 	uint64_t lo = ~0ULL, hi = 0;
 	struct bounds sum = { 0 };
-	bool slept = true;
+	bool woken, all_woken = true;
 	int i;
 
 	for (i = 0; i < calls; i++) {
-		say_one(&all[i], all[i].tid, 1, &all[i].blocked, all[i].span.slept);
-		slept &= all[i].span.slept > 0;
+		woken = all[i].span.slept && all[i].blocked.lo;
+		say_one(&all[i], all[i].tid, 1, &all[i].blocked, woken);
+		all_woken &= woken;
 		truth_end();
 		bounds_add(&sum, &all[i].blocked);
 		lo = min_ns(lo, all[i].blocked.lo);
 		hi = max_ns(hi, all[i].blocked.hi);
 	}
-	say_one(&all[0], 0, calls, &sum, slept);
+	say_one(&all[0], 0, calls, &sum, all_woken);
 	truth_range("hist_blocked", lo, hi);
 	truth_end();
 }
