@@ -60,9 +60,6 @@ COPIES = [
       for size in (64 << 10, 1 << 20, 8 << 20)),
     Case("copy, eventfd, 64 KiB", f"truth/copy eventfd {64 << 10}"),
 ]
-# Losses that come of events which the kernel dropped.
-DROPPED = ("recursion_misses", "enter_missed", "exit_missed", "copy_missed", "polls_missed")
-
 STRESS = "exact/stress"
 STRESSED = ("write", "read", "poll", "epoll_wait")
 THREADS, ROUNDS = 4, 1000
@@ -246,7 +243,8 @@ def dropped_only(run):
     lost = losses(run.document)
     if run.backend == "tracepoint" or not run.dropped:
         same("lost", {}, lost)
-    same("other losses", {}, {name: n for name, n in lost.items() if name not in DROPPED})
+    same("other losses", {}, {name: n for name, n in lost.items()
+                              if name not in (*harness.DROPPED, "recursion_misses")})
     if not named(lost) <= lost.get("recursion_misses", 0):
         raise Failure(f"more lost than dropped: {lost}")
     return [f"{run.dropped} events dropped by the kernel, lost {lost}"]

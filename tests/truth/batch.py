@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Many cases in one run of iophase, for kernels where its start takes seconds."""
 
+import contextlib
+import ctypes
 import json
+import os
 import pathlib
 import sys
 import tempfile
@@ -11,6 +14,7 @@ from harness import Failure, Skip
 
 DRIVER = pathlib.Path(__file__).with_name("driver.py")
 CASE_S = 5  # on average; one alone may take harness.TIMEOUT_S
+PR_SET_CHILD_SUBREAPER = 36
 
 
 class Part:
@@ -41,9 +45,19 @@ class Part:
         return {}
 
 
+@contextlib.contextmanager
+def zombies_kept():
+    """The processes that the driver leaves behind keep their ids until iophase is over."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+    yield
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 def watch(iophase, argvs, options):
     """Runs all under one iophase. Returns (document, what each said)."""
-    with tempfile.TemporaryDirectory(prefix="iophase-truth-") as tmp:
+    with zombies_kept(), tempfile.TemporaryDirectory(prefix="iophase-truth-") as tmp:
         plan, results, out = (pathlib.Path(tmp, name) for name in ("plan", "results", "out.json"))
         plan.write_text(json.dumps(argvs))
         status, _, err = harness.run_bounded(

@@ -13,7 +13,7 @@ sys.dont_write_bytecode = True
 
 import batch
 import harness
-from harness import Failure
+from harness import Failure, Skip
 
 TRIES = 5
 
@@ -168,14 +168,36 @@ def judge_histogram(bounds, rows):
             yield f"{count} calls blocked {edges[0]:.0f}..{edges[1]:.0f} ns, truth {bounds}"
 
 
-def judge_row(case, row, document, figures):
+def lacks(truth, measured):
+    """Of a count that is known: how much is missing; 0 if nothing is, or there is too much."""
+    lo = truth[0] if isinstance(truth, list) else truth
+    return max(0, (lo or 0) - (measured or 0))
+
+
+def explained(name, truth, measured, calls_lost, dropped):
+    """
+    Whether a figure is wrong because events were dropped: there is less of everything where calls
+    were lost, and less scanned where some functions were not seen to be called. Never more.
+    """
+    if name in COUNTERS:
+        return calls_lost and all(measured[k] <= truth.get(k, 0) for k in measured)
+    missing = lacks(truth, measured)
+    if calls_lost or not missing:
+        return calls_lost and missing > 0
+    return name in ("calls", "scanned", "passes") and dropped.explain(missing)
+
+
+def judge_row(case, row, document, figures, dropped):
     """Errors of one row; appends its figures."""
     rows = matching(row, document)
+    calls_lost = dropped.explain(lacks(row["calls"], measure(rows, "calls")))
     who = f"{row['call']}" + "".join(f" {k} {row[k]}" for k in ("tgid", "tid") if k in row)
     for name, truth in row.items():
         if name in ("call", "tgid", "tid", "comm"):
             continue
         if name == "hist_blocked":
+            if calls_lost and not rows:
+                continue
             yield from ((True, f"{who}: {e}") for e in judge_histogram(truth, rows))
             continue
         measured = measure(rows, name)
@@ -187,7 +209,7 @@ def judge_row(case, row, document, figures):
             (lo, hi, point), good = judge_number(truth, measured)
         figures.append(Figure(case.name, row["call"], name, row["calls"] if isinstance(
             row["calls"], int) else 0, point, lo, hi, measured, None))
-        if not good:
+        if not good and not explained(name, truth, measured, calls_lost, dropped):
             yield name.endswith("_ns"), f"{who}: {name}: truth {truth}, measured {measured}"
 
 
@@ -209,20 +231,20 @@ EMULATED = "QEMU TCG" in harness.machine()
 Verdict = collections.namedtuple("Verdict", "errors only_times disturbed figures")
 
 
-def judge(case, document, text, lost=None, stolen=0):
+def judge(case, document, text, dropped, lost=None, stolen=0):
     """lost: losses the document may have; None if the program of this case alone says it."""
     rows, in_flight, own_lost, disturbed = parse_truth(text, case.how == "thread")
     figures, found = [], []
     for row in rows:
-        found += judge_row(case, row, document, figures)
+        found += judge_row(case, row, document, figures, dropped)
     found += [(False, e) for e in judge_in_flight(in_flight, document)]
     found += [(False, e) for e in harness.document_errors(
-        document, own_lost if lost is None else lost)]
-    # A kernel that keeps switches of its own tasks to itself disturbs counts as well as times;
-    # iophase says so, and the case is worth nothing until it runs undisturbed.
-    hidden = harness.hidden_switches(document)
-    return Verdict([e for _, e in found], all(is_time for is_time, _ in found) or hidden,
-                   disturbed + stolen + hidden + EMULATED, figures)
+        document, own_lost if lost is None else lost, dropped)]
+    # A kernel that keeps switches of its own tasks to itself, or drops events, disturbs counts as
+    # well as times; iophase says so, and what is wrong is worth nothing until it runs undisturbed.
+    unseen = harness.hidden_switches(document) + dropped.count
+    return Verdict([e for _, e in found], all(is_time for is_time, _ in found) or unseen,
+                   disturbed + stolen + unseen + EMULATED, figures)
 
 
 def argv_of(case, args, tmp):
@@ -239,28 +261,36 @@ def run_once(case, args, tmp):
     stolen = harness.stolen_ticks()
     run = harness.watch_attached if case.how == "attach" else harness.watch
     document, text = run(args.iophase, argv_of(case, args, tmp), options_of(case.how, args))
-    return judge(case, document, text, stolen=harness.stolen_ticks() - stolen)
+    return judge(case, document, text, harness.Dropped(document, args.backend),
+                 stolen=harness.stolen_ticks() - stolen)
 
 
-def run_case(case, args, tmp, table, first=None):
-    """
-    Tried again only where something was seen that disturbed it; see judge(). first() is the
-    first try, where that was one of many cases in one run.
-    """
+def to_repeat(outcome):
+    """Only where something was seen that disturbed it; see judge()."""
+    return (isinstance(outcome, Verdict) and outcome.errors and outcome.only_times and
+            outcome.disturbed)
+
+
+def run_case(case, args, verdicts, table):
+    """verdicts: of one try after the other."""
     notes = []
-    for attempt in range(1, TRIES + 1):
-        verdict = first() if first and attempt == 1 else run_once(case, args, tmp)
+    for verdict in verdicts:
         errors = verdict.errors
-        if not errors:
+        if not to_repeat(verdict):
             break
-        if not verdict.only_times or not verdict.disturbed or attempt == TRIES:
-            if len(errors) > 12 and not args.verbose:
-                errors[12:] = [f"... and {len(errors) - 12} more"]
-            raise Failure("\n".join(notes + errors))
-        notes.append(f"disturbed {verdict.disturbed} times, repeated: {errors[0]}")
+        notes.append(f"disturbed {verdict.disturbed} times: {errors[0]}")
+    if errors:
+        if len(errors) > 12 and not args.verbose:
+            errors[12:] = [f"... and {len(errors) - 12} more"]
+        raise Failure("\n".join(notes + errors))
     merged = merge(verdict.figures)
     table += merged
     return notes + [describe(f) for f in merged if args.verbose or is_timed(f)]
+
+
+def run_alone(case, args, table):
+    # The file not in the page cache lies beside the programs: /tmp may be in memory.
+    return run_case(case, args, (run_once(case, args, args.programs) for _ in range(TRIES)), table)
 
 
 def is_timed(figure):
@@ -343,46 +373,71 @@ def parse_args():
     return parser.parse_args()
 
 
+# A case takes about four of the histograms that one run of iophase has (HIST_ROWS, bpf/wire.h).
+SHARED_MAX = 128
+
+
 def shared_runs(cases):
+    """Groups of cases that one run of iophase can serve."""
+    for how in ("thread", ""):
+        alike = [case for case in cases if case.how == how]
+        yield from (alike[i:i + SHARED_MAX] for i in range(0, len(alike), SHARED_MAX))
+    yield from ([case] for case in cases if case.how == "attach")
+
+
+def watch_shared(cases, args, outcomes):
     """
-    Groups of cases that one run of iophase can serve: of processes that have ended it keeps 256
-    rows apart (user/retire.c), so there are not many to a run, and those with 200 threads alone.
+    Adds what one run of iophase comes to for each case: a verdict, by its own part of the document,
+    or the exception that says why there is none. What is lost is nobody's part.
     """
-    for how, size in (("thread", 12), ("", 24)):
-        alike = [case for case in cases if case.how == how and "threads" not in case.command]
-        yield from (alike[i:i + size] for i in range(0, len(alike), size))
-    yield from ([case] for case in cases if case.how == "attach" or "threads" in case.command)
+    document, parts = batch.watch(
+        args.iophase, [argv_of(case, args, args.programs) for case in cases],
+        options_of(cases[0].how, args))
+    dropped, lost = harness.Dropped(document, args.backend), collections.Counter()
+    for case, part in zip(cases, batch.split(document, parts)):
+        lost.update(part.lost())
+        try:
+            outcome = judge(case, part.document, part.text(), dropped, part.document["lost"],
+                            part.stolen)
+        except (Failure, Skip) as reason:
+            outcome = reason
+        outcomes[case].append(outcome)
+    # No stock kernel keeps switches to itself.
+    if not EMULATED:
+        lost.update({name: document["lost"][name] for name in harness.HIDDEN})
+    errors = list(harness.document_errors({**document, "rows": []}, lost, dropped))
+    if errors:
+        raise Failure("\n".join(errors))
+    return [f"{dropped.count} events dropped, {dropped.count - dropped.left} of them explain what "
+            "is missing"]
+
+
+def told(outcomes):
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+        yield outcome
+    if not outcomes:
+        raise Failure("its run of iophase failed")
 
 
 def run_shared(cases, args, tap, table):
-    """Each case is judged by its own part of the document; what is lost is nobody's part."""
-    verdicts = {}
-
-    def run():
-        document, parts = batch.watch(
-            args.iophase, [argv_of(case, args, args.programs) for case in cases],
-            options_of(cases[0].how, args))
-        verdicts.update(zip(cases, batch.split(document, parts)))
-        lost = collections.Counter()
-        for part in verdicts.values():
-            lost.update(part.lost())
-        errors = list(harness.document_errors(
-            {"rows": [], "lost": {name: count for name, count in document["lost"].items()
-                                  if name not in harness.HIDDEN}}, lost))
-        if errors:
-            raise Failure("\n".join(errors))
-        return [f"{harness.hidden_switches(document)} switches hidden"]
-
-    tap.run(f"one run of {len(cases)} cases, from {cases[0].name} to {cases[-1].name}", run)
+    """All in one run, and in the next those that are to be repeated."""
+    outcomes, left = {case: [] for case in cases}, cases
+    for _ in range(TRIES):
+        tap.run(f"one run of {len(left)} cases, from {left[0].name} to {left[-1].name}",
+                lambda: watch_shared(left, args, outcomes))
+        left = [case for case in left if outcomes[case] and to_repeat(outcomes[case][-1])]
+        if not left:
+            break
     for case in cases:
-        part = verdicts.get(case)
-        first = part and (lambda: judge(case, part.document, part.text(), {}, part.stolen))
-        tap.run(case.name, lambda: run_case(case, args, args.programs, table, first))
+        tap.run(case.name, lambda: run_case(case, args, told(outcomes[case]), table))
 
 
 def main():
     args = parse_args()
-    reason = harness.check_ready(args.iophase, args.programs, options_of("", args))
+    reason = harness.check_ready(args.iophase, args.programs,
+                                 None if args.batch else options_of("", args))
     tap, table = harness.Tap(), []
     cases = [case for case in CASES if any(fnmatch.fnmatch(text, f"*{args.only}*")
                                            for text in (case.name, case.command))]
@@ -393,8 +448,7 @@ def main():
         elif len(group) > 1:
             run_shared(group, args, tap, table)
         else:
-            # The file not in the page cache lies beside the programs: /tmp may be in memory.
-            tap.run(group[0].name, lambda: run_case(group[0], args, args.programs, table))
+            tap.run(group[0].name, lambda: run_alone(group[0], args, table))
     if args.table:
         write_table(args.table, table)
     if args.figures:
