@@ -23,10 +23,10 @@ import tempfile
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "truth"))
 
+import batch
 import harness
 from harness import Failure, Skip
 
-DRIVER = pathlib.Path(harness.__file__).with_name("driver.py")
 RUN_TIMEOUT_S = 150
 TRIES = 3
 
@@ -101,10 +101,10 @@ class Run:
             plan, results, counts, out = (pathlib.Path(tmp, name)
                                           for name in ("plan", "results", "counts", "out.json"))
             plan.write_text(json.dumps([self.argv(args, case) for case in cases]))
-            with counting(args.programs, counts):
+            with counting(args.programs, counts), batch.zombies_kept():
                 status, _, err = harness.run_bounded(
                     [str(args.iophase), "-j", "-o", str(out), "--backend", backend, "-e",
-                     "wait,input,epoll_ctl", "--", sys.executable, str(DRIVER), str(plan),
+                     "wait,input,epoll_ctl", "--", sys.executable, str(batch.DRIVER), str(plan),
                      str(results)], RUN_TIMEOUT_S)
             if status:
                 raise Failure(f"exit status {status}\n{err}")
