@@ -28,7 +28,7 @@ import harness
 from harness import Failure, Skip
 
 RUN_TIMEOUT_S = 150
-TRIES = 3
+TRIES = 5
 
 # What it does is the same in each run, but for FREE scenes: there it depends on the moment.
 Case = collections.namedtuple("Case", "name command")
