@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# make test-kernels   on stock kernels, emulated (KERNELS="6.1 7.x": some; BACKENDS="tracepoint":
-#                     that one forced; both in turn if there are two)
+# make test-kernels   all tests on stock kernels, emulated (KERNELS="6.1 7.x": some;
+#                     BACKENDS="tracepoint": the truth with that one only)
 
 VM_DEPS := qemu-system-x86 busybox-static python3 util-linux debian-archive-keyring
 
@@ -15,5 +15,4 @@ test-kernels: vm-deps
 .PHONY: accuracy-kernels
 accuracy-kernels: vm-deps
 	$(Q)$(MAKE) --no-print-directory STATIC=1 $(OUT)/static/iophase truth-build
-	$(Q)$(PYTHON) tests/vm/run.py --backend tracepoint --backend trampoline \
-		--accuracy docs/accuracy-kernels.md
+	$(Q)$(PYTHON) tests/vm/run.py --suite truth --accuracy docs/accuracy-kernels.md
