@@ -7,13 +7,22 @@ import pathlib
 HEAD = """# Accuracy on stock kernels
 
 Debian's kernels, emulated by qemu without any help of the processor, two emulated CPUs; made by
-`make accuracy-kernels`. Emulation is slow, and stops all of the guest now and then, so times are off
-by more than on a real machine (see accuracy.md): what these columns show is that each kernel and
-backend tells the same. A case that is not true is a failure of `make test-kernels`, and not here.
+`make accuracy-kernels`. Emulation is slow, and stops one processor while the other runs, so times
+are off by more than on a real machine ([accuracy.md](accuracy.md)): what these columns show is that
+each kernel and backend tells the same. A case that is not true fails `make test`, and is not here.
 
 ## Times: the worst error of one row, in microseconds
 
-0 against a truth that the program can only bound means: within the bounds.
+0 against a truth that the program can only bound means: within the bounds. "-": not told by this
+backend, or calls were lost.
+
+"""
+COUNTS = """
+## Counts
+
+From 6.18 on the programs of trampolines are pre-empted by others and then dropped, which is counted
+(`lost.recursion_misses`); there may be no more missing than that. What iophase chooses by itself
+loses nothing, there or elsewhere.
 
 """
 
@@ -43,15 +52,20 @@ def times(columns):
 
 
 def counts(columns):
+    # Of wakers there may be more than one to a call.
+    held = [[f for f in figures.values() if not is_time(f) and f["name"] != "wakers"]
+            for figures in columns.values()]
+    less = [[f for f in found if f["measured"] != f["truth"]] for found in held]
+    calls = [sum(f["truth"] - f["measured"] for f in found if f["name"] == "calls")
+             for found in less]
     yield row(["", *columns])
     yield "|---|" + "--:|" * len(columns)
-    exact = [[f for f in figures.values() if not is_time(f)] for figures in columns.values()]
-    yield row(["counts held against the truth", *(str(len(found)) for found in exact)])
-    yield row(["of them wrong", *(str(sum(f["measured"] != f["truth"] for f in found))
-                                  for found in exact)])
+    yield row(["counts held against the truth", *(str(len(found)) for found in held)])
+    yield row(["of them less than it", *(str(len(found)) for found in less)])
+    yield row(["calls missing", *map(str, calls)])
 
 
 def write(path, columns):
     """columns: {label of a guest: its figures}, in the order of the table."""
-    lines = [*times(columns), "", "## Counts", "", *counts(columns)]
-    pathlib.Path(path).write_text(HEAD + "\n".join(lines) + "\n")
+    text = HEAD + "\n".join(times(columns)) + "\n" + COUNTS + "\n".join(counts(columns)) + "\n"
+    pathlib.Path(path).write_text(text)
