@@ -11,11 +11,12 @@ Debian's kernels, emulated by qemu without any help of the processor, two emulat
 are off by more than on a real machine ([accuracy.md](accuracy.md)): what these columns show is that
 each kernel and backend tells the same. A case that is not true fails `make test`, and is not here.
 
+%s.
+
 ## Times: the worst error of one row, in microseconds
 
 0 against a truth that the program can only bound means: within the bounds. "-": not told by this
 backend, or calls were lost.
-
 """
 COUNTS = """
 ## Counts
@@ -23,7 +24,6 @@ COUNTS = """
 From 6.18 on the programs of trampolines are pre-empted by others and then dropped, which is counted
 (`lost.recursion_misses`); there may be no more missing than that. What iophase chooses by itself
 loses nothing, there or elsewhere.
-
 """
 
 
@@ -65,7 +65,7 @@ def counts(columns):
     yield row(["calls missing", *map(str, calls)])
 
 
-def write(path, columns):
-    """columns: {label of a guest: its figures}, in the order of the table."""
-    text = HEAD + "\n".join(times(columns)) + "\n" + COUNTS + "\n".join(counts(columns)) + "\n"
-    pathlib.Path(path).write_text(text)
+def write(path, columns, versions):
+    """columns: {label of a guest: its figures}, in the order of the table; versions: of kernels."""
+    lines = [HEAD % ", ".join(versions), *times(columns), COUNTS, *counts(columns)]
+    pathlib.Path(path).write_text("\n".join(lines) + "\n")

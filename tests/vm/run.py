@@ -253,7 +253,9 @@ def main():
         list(pool.map(matrix.run, sorted(cells, key=lambda cell: cell.backend != BACKENDS[1])))
     if args.accuracy:
         columns = [label(cell) for cell in cells if label(cell) in matrix.figures]
-        accuracy.write(args.accuracy, {name: matrix.figures[name] for name in columns})
+        accuracy.write(args.accuracy, {name: matrix.figures[name] for name in columns},
+                       dict.fromkeys(kernels.version(cell.kernel) for cell in cells
+                                     if label(cell) in columns))
     if not matrix.tested():
         matrix.tap.fail("kernels", ["no kernel could be fetched, so nothing was tested"])
     return matrix.tap.end()
