@@ -154,13 +154,12 @@ static __always_inline void count_epoll(struct thread *th, struct totals *sum, s
 {
 	u64 scanned = th->polled;
 
-	if (!knobs.scan_hooked) {
+	/* Others may have taken what was on the list: only what was reported is sure. */
+	if (LACKS(files) || (!knobs.scan_hooked && (LACKS(ready) || epoll_shared(th)))) {
+		scanned = 0;
+		th->passes = 0;
+	} else if (!knobs.scan_hooked) {
 		scanned = ready_scanned(th, ret);
-		/* Others may have taken what was on the list: only what was reported is sure. */
-		if (epoll_shared(th)) {
-			scanned = 0;
-			th->passes = 0;
-		}
 	}
 	if (ret > 0 && scanned < (u64)ret) {
 		if (knobs.scan_hooked)
@@ -237,7 +236,7 @@ __noinline int count_wait(struct thread *th, struct totals *sum, u32 call, s64 r
 		return 0;
 	if (args != ARGS_EPOLL)
 		count_sets(th, sum, args, ret);
-	else if (th->ep)
+	else if (th->ep || LACKS(files))
 		count_epoll(th, sum, ret);
 	sum->asked += th->asked;
 	sum->asked_unknown += th->asked_unknown;

@@ -171,7 +171,6 @@ struct task_struct {
 	struct sched_entity se;
 	struct sched_info sched_info;
 	struct signal_struct *signal;
-	int exit_state;
 	struct bpf_local_storage *bpf_storage;
 	struct seccomp seccomp;
 };
@@ -234,11 +233,6 @@ struct cgroup___ids {
 	u64 ancestor_ids[];
 };
 
-/* task_struct.state until 5.14 (commit 2f064a59a11f). */
-struct task_struct___old {
-	long state;
-};
-
 /* The count of a file's references: f_count until 6.13, f_ref since (commit 90ee6ed776c0). */
 struct file___count {
 	struct {
@@ -288,13 +282,6 @@ struct file___ref {
 
 /* Where user space ends on x86-64: what lies above is refused before it is looked at. */
 #define USER_END		0x7ffffffff000ull
-
-static __always_inline u32 task_state(struct task_struct *task)
-{
-	if (bpf_core_field_exists(task->__state))
-		return BPF_CORE_READ(task, __state);
-	return BPF_CORE_READ((struct task_struct___old *)task, state);
-}
 
 /* References to @file beyond the one of the table it is in: 0 = closing it ends it. */
 static __always_inline s64 file_other_refs(struct file *file)

@@ -18,8 +18,7 @@ static __always_inline u64 waking_guess(struct task_struct *task, struct thread 
 {
 	u64 queued, waited;
 
-	if (!task || th->woken_early || !bpf_core_field_exists(task->sched_info.last_queued) ||
-	    !bpf_core_field_exists(struct cfs_rq, rq))
+	if (!task || th->woken_early || LACKS(queued) || LACKS(waker))
 		return th->out_ns;
 	/* Both in the clock of the run queue, which is not the one of the phases. */
 	queued = task->sched_info.last_queued;

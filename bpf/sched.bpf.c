@@ -49,7 +49,7 @@ static __always_inline u32 switch_state(unsigned long long *ctx, struct task_str
 {
 	if (knobs.switch_has_state)
 		return ctx[3];
-	return task_state(prev);
+	return prev->__state;
 }
 
 SEC("tp_btf/sched_switch")

@@ -24,8 +24,11 @@
 /* struct file of descriptor @fd of @task, NULL if there is none. */
 static __always_inline struct file *file_of(struct task_struct *task, u32 fd)
 {
-	struct fdtable *fdt = task->files->fdt;
+	struct fdtable *fdt;
 
+	if (LACKS(files))
+		return NULL;
+	fdt = task->files->fdt;
 	if (fd >= fdt->max_fds)
 		return NULL;
 	return (struct file *)read_word((u64)(fdt->fd + fd));
@@ -291,7 +294,7 @@ static __always_inline u32 ready_limit(u32 maxevents)
 /* The thread is about to scan the ready list: at entry, and when it comes back from a sleep. */
 static __always_inline void ready_scan(struct thread *th, u32 max)
 {
-	u32 n = ready_count(th->ep, max);
+	u32 n = LACKS(ready) ? 0 : ready_count(th->ep, max);
 
 	if (!n)
 		return;
@@ -442,7 +445,7 @@ static __always_inline u64 tree_right(u64 node)
 /* The two low bits of the word hold the colour (include/linux/rbtree.h). */
 static __always_inline u64 tree_parent(u64 node)
 {
-	return read_word(node) & ~3ull;
+	return read_word(node + bpf_core_field_offset(struct rb_node, __rb_parent_color)) & ~3ull;
 }
 
 static __always_inline u64 tree_leftmost(u64 node)
@@ -483,6 +486,8 @@ __noinline s64 tree_count(u64 ep, u32 max)
 	struct tree_walk walk = {};
 	s64 n = 0;
 
+	if (LACKS(interest))
+		return -1;
 	walk.at = read_word(ep + bpf_core_field_offset(struct eventpoll, rbr.rb_leftmost));
 	if (walk.at)
 		n = bpf_loop(max, tree_step, &walk, 0);
@@ -529,7 +534,9 @@ static __always_inline void epoll_closed(struct task_struct *task, u32 fd)
 {
 	struct file *file = file_of(task, fd);
 
-	if (!file || file_other_refs(file) > 0)
+	if (file && LACKS(closing))
+		asked_astray = true;
+	if (!file || LACKS(closing) || file_other_refs(file) > 0)
 		return;
 	if (file_is_epoll(file)) {
 		epoll_check(file_private(file));
@@ -551,8 +558,11 @@ static long close_step(u32 index, struct close_range *range)
 static __always_inline void epoll_closed_range(struct task_struct *task, u32 first, u32 last)
 {
 	struct close_range range = { .first = first };
-	u32 max_fds = task->files->fdt->max_fds;
+	u32 max_fds;
 
+	if (LACKS(files))
+		return;
+	max_fds = task->files->fdt->max_fds;
 	if (last >= max_fds)
 		last = max_fds - 1;
 	if (first <= last)

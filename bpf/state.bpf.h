@@ -12,6 +12,9 @@
 
 #define barrier() asm volatile("" ::: "memory")
 
+/* Whether the kernel lacks what @part of parts.def reads; the verifier then skips what does. */
+#define LACKS(part)	(knobs.lacks & 1u << PART_##part)
+
 /* By system call number: ROUTE() of wire.h, 0 for those that are not looked at. */
 const volatile u32 routes[NR_SYSCALLS] = {};
 
@@ -254,14 +257,19 @@ extern void *bpf_rdonly_cast(const void *obj, u32 btf_id) __ksym __weak;
  */
 static __always_inline u64 read_word(u64 addr)
 {
-	return READ((struct rb_node *)addr, __rb_parent_color);
+	u64 word = 0;
+
+	if (knobs.rdonly_cast)
+		return READ((struct rb_node *)addr, __rb_parent_color);
+	bpf_probe_read_kernel(&word, sizeof(word), (void *)addr);
+	return word;
 }
 
 /* The record of @task, NULL if it is not watched. */
 static __always_inline struct thread *thread_of(struct task_struct *task)
 {
 	/* Most tasks of a machine have no storage at all: known for 1 ns instead of 12. */
-	if (!task->bpf_storage)
+	if (bpf_core_field_exists(task->bpf_storage) && !task->bpf_storage)
 		return NULL;
 	return bpf_task_storage_get(&threads, task, NULL, 0);
 }

@@ -38,6 +38,15 @@ static __always_inline void clear_call(struct thread *th)
 	th->phase = PHASE_ON_CPU;
 }
 
+/* More than a process may have open is refused before it is looked at. */
+static __always_inline bool poll_refused(struct task_struct *task, u32 n)
+{
+	if (!bpf_core_field_exists(task->signal) ||
+	    !bpf_core_field_exists(struct signal_struct, rlim[RLIMIT_NOFILE].rlim_cur))
+		return false;
+	return n > task->signal->rlim[RLIMIT_NOFILE].rlim_cur;
+}
+
 /* The set of a wait call is looked at before the kernel does: it may change it. */
 static __always_inline void set_asked(struct thread *th, u64 asked)
 {
@@ -51,8 +60,7 @@ static __always_inline void enter_poll(struct task_struct *task, struct thread *
 {
 	u32 n = th->args[1];
 
-	/* More than a process may have open is refused before it is looked at, and here too. */
-	if (n <= task->signal->rlim[RLIMIT_NOFILE].rlim_cur)
+	if (!poll_refused(task, n))
 		set_asked(th, poll_asked(th->args[0], n));
 }
 
@@ -62,6 +70,10 @@ static __always_inline void enter_select(struct task_struct *task, struct thread
 
 	if (n < 0)
 		return;		/* refused with EINVAL */
+	if (LACKS(files)) {
+		th->asked_unknown = true;
+		return;
+	}
 	n = select_clip(task, n);
 	th->args[0] = n;
 	set_asked(th, select_asked(th->args[1], th->args[2], th->args[3], n));
@@ -72,6 +84,7 @@ static __always_inline void enter_epoll(struct task_struct *task, struct thread 
 	u64 ep = epoll_of(task, th->args[0]);
 	s64 size;
 
+	th->asked_unknown = LACKS(files);
 	if (!ep)
 		return;
 	th->ep = ep;
@@ -256,7 +269,7 @@ static __always_inline void entry_unseen(struct task_struct *task, struct thread
 	th->synced = true;
 	if (before)
 		return;
-	if (!th->call && bpf_core_field_exists(task->seccomp) && task->seccomp.mode)
+	if (!th->call && !LACKS(seccomp) && task->seccomp.mode)
 		loss(LOSS_denied_calls);
 	else
 		loss(LOSS_enter_missed);

@@ -11,6 +11,13 @@
 
 #include "hist.h"
 
+/* The name of @task, which stays empty where it is not known. */
+static __always_inline void read_comm(char *comm, struct task_struct *task)
+{
+	if (!LACKS(names))
+		bpf_probe_read_kernel(comm, COMM_LEN, task->comm);
+}
+
 static const struct folded folded_zero;
 static const u64 count_zero;
 
@@ -95,8 +102,7 @@ __noinline int slot_fold(struct thread *th, u32 i, u32 late)
 	if (key.tid)
 		bpf_get_current_comm(row->comm, sizeof(row->comm));
 	else
-		bpf_probe_read_kernel(row->comm, sizeof(row->comm),
-				      bpf_get_current_task_btf()->group_leader->comm);
+		read_comm(row->comm, bpf_get_current_task_btf()->group_leader);
 	return 0;
 }
 

@@ -42,7 +42,7 @@ static __always_inline bool of_family(struct task_struct *task)
 
 		if (in_ids(&filter_tgids, tgid))
 			return true;
-		if (tgid <= 1)
+		if (tgid <= 1 || LACKS(family))
 			break;
 		task = BPF_CORE_READ(task, real_parent);
 	}
@@ -50,8 +50,8 @@ static __always_inline bool of_family(struct task_struct *task)
 }
 
 /*
- * @name: that of @task, or the one it is about to get; @family: descendants of processes that are
- * asked for pass, too. Those born later are followed by their parents' records.
+ * @name: the one that @task is about to get, NULL: the one it has; @family: descendants of
+ * processes that are asked for pass, too. Those born later are followed by their parents' records.
  */
 static __always_inline bool filter_passes_as(struct task_struct *task, const char *name,
 					     bool family)
@@ -66,7 +66,7 @@ static __always_inline bool filter_passes_as(struct task_struct *task, const cha
 	if (filter.by_tid && !in_ids(&filter_tids, task->pid))
 		return false;
 	if (filter.by_comm) {
-		bpf_probe_read_kernel_str(comm, sizeof(comm), name);
+		bpf_probe_read_kernel_str(comm, sizeof(comm), name ? : task->comm);
 		/* What follows the end of the name is not part of the key. */
 		for (u32 i = 0, ended = 0; i < COMM_LEN; i++) {
 			ended |= !comm[i];
@@ -86,7 +86,7 @@ static __always_inline bool filter_passes_as(struct task_struct *task, const cha
 
 static __always_inline bool filter_passes(struct task_struct *task)
 {
-	return filter_passes_as(task, task->comm, false);
+	return filter_passes_as(task, NULL, false);
 }
 
 static __always_inline proc_id proc_of(struct task_struct *task)
@@ -110,6 +110,15 @@ static __always_inline struct thread *watch_begin(struct task_struct *task)
 	return th;
 }
 
+/* Where the kernel does not say it, it may be so. */
+static __always_inline bool group_exits(struct task_struct *task)
+{
+	if (!bpf_core_field_exists(task->signal) ||
+	    !bpf_core_field_exists(struct signal_struct, flags))
+		return true;
+	return task->signal->flags & SIGNAL_GROUP_EXIT;
+}
+
 /* All that the thread counted goes to the row that outlives it. */
 static __always_inline void watch_end(struct task_struct *task, struct thread *th)
 {
@@ -117,7 +126,7 @@ static __always_inline void watch_end(struct task_struct *task, struct thread *t
 	struct slot *slot;
 
 	/* All its process ends, and its files are closed after this. */
-	if (!stopped && task->signal->flags & SIGNAL_GROUP_EXIT)
+	if (!stopped && group_exits(task))
 		epoll_check(th->sized_ep);
 	if (th->call && th->call < NR_CALLS && !th->began_before && !stopped) {
 		slot = slot_of(th, th->call);
@@ -240,9 +249,13 @@ int iop_end_tp(void *ctx)
 static __always_inline void join_call(struct task_struct *task, struct thread *th)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	u32 state = task->__state;
-	u64 nr = regs->orig_ax;
+	u32 state;
+	u64 nr;
 
+	if (LACKS(joining))
+		return;
+	state = task->__state;
+	nr = regs->orig_ax;
 	/* Asleep, and no more on its way there. The field is an int, and in 7.2 is a byte. */
 	if (!state || BPF_CORE_READ_BITFIELD_PROBED(task, on_cpu) ||
 	    task->thread_info.status & TS_COMPAT)
@@ -267,8 +280,8 @@ int iop_adopt(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 	struct thread *th;
 
-	if (!task || task->exit_state || task->flags & PF_EXITING || thread_of(task) ||
-	    !filter_passes_as(task, task->comm, filter.follow))
+	if (!task || task->flags & PF_EXITING || thread_of(task) ||
+	    !filter_passes_as(task, NULL, filter.follow))
 		return 0;
 	th = watch_begin(task);
 	if (th)
@@ -338,8 +351,8 @@ int iop_dump(struct bpf_iter__task *ctx)
 	record.proc = th->proc;
 	record.tgid = task->tgid;
 	record.tid = task->pid;
-	bpf_probe_read_kernel(record.comm, COMM_LEN, task->comm);
-	bpf_probe_read_kernel(record.proc_comm, COMM_LEN, task->group_leader->comm);
+	read_comm(record.comm, task);
+	read_comm(record.proc_comm, task->group_leader);
 	record.enter_ns = th->enter_ns;
 	record.call = th->call < NR_CALLS ? th->call : 0;
 	record.began_before = th->began_before;

@@ -68,6 +68,7 @@ struct knobs {
 	bool scan_hooked;	/* poll functions are counted: nothing is to be inferred */
 	bool sets_hooked;	/* epoll sets are followed where they change, not at system calls */
 	bool ready_hooked;	/* readiness is seen when it comes, not when it wakes */
+	u32 lacks;		/* parts that are left out: 1 << enum part */
 	bool rdonly_cast;	/* the kernel has bpf_rdonly_cast() (6.2, commit a35b9af4ec2c) */
 };
 
@@ -103,6 +104,14 @@ struct totals {
 };
 
 #define NR_FIGURES (sizeof(struct totals) / sizeof(u64))
+
+/* What the kernel may lack: parts.def. */
+enum part {
+#define PART(name, ...) PART_##name,
+#include "parts.def"
+#undef PART
+	NR_PARTS,
+};
 
 enum loss_id {
 #define LOSS(name, text) LOSS_##name,

@@ -14,8 +14,11 @@ static int each_epoll(struct session *session,
 		      void (*visit)(struct session *session, const struct epoll_record *record))
 {
 	struct buffer *buffer = &session->buffer;
-	int err = session_iterate(session->skel->links.iop_epolls, buffer);
+	int err;
 
+	if (!session->skel->links.iop_epolls)
+		return 0;
+	err = session_iterate(session->skel->links.iop_epolls, buffer);
 	if (err)
 		return err;
 	for (size_t at = 0; at + sizeof(struct epoll_record) <= buffer->size;

@@ -217,20 +217,20 @@ const struct candidate candidates[] = {
 const u32 nr_candidates = ARRAY_SIZE(candidates);
 _Static_assert(ARRAY_SIZE(candidates) <= CANDIDATES_MAX, "one more candidate than verdicts");
 
-/*
- * The smallest fentry program on @function: what a kernel that forbids them, or does not have
- * the function, says to it. It is not attached.
- */
-static void try_function(struct kernel *kernel, const char *function, struct verdict *verdict)
+void hooks_try_function(struct hooks *hooks, const struct candidate *candidate)
 {
 	static const struct bpf_insn nothing[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY);
-	int fd, id = btf__find_by_name_kind(kernel_types(kernel), function, BTF_KIND_FUNC);
+	struct verdict *verdict = &hooks->verdicts[candidate - candidates];
+	int fd, id;
 
-	snprintf(verdict->target, sizeof(verdict->target), "%s", function);
+	if (!candidate->function)
+		return;
+	id = btf__find_by_name_kind(kernel_types(hooks->kernel), candidate->function, BTF_KIND_FUNC);
+	snprintf(verdict->target, sizeof(verdict->target), "%s", candidate->function);
 	if (id < 0) {
 		verdict->stage = STAGE_MISSING;
 		return;
@@ -262,8 +262,8 @@ static bool eligible(struct hooks *hooks, const struct candidate *candidate)
 	if ((hooks->backend != BACKEND_TRAMPOLINE || candidate->backend != BACKEND_TRAMPOLINE) &&
 	    candidate->unfit && candidate->unfit(hooks->kernel))
 		return false;
-	if (candidate->function && verdict->stage == STAGE_UNTRIED)
-		try_function(hooks->kernel, candidate->function, verdict);
+	if (verdict->stage == STAGE_UNTRIED)
+		hooks_try_function(hooks, candidate);
 	return !refused(verdict);
 }
 
@@ -292,22 +292,38 @@ static const struct candidate *choose(struct hooks *hooks, enum need need)
 	return chosen;
 }
 
+int explain_refusal(const struct verdict *verdict)
+{
+	if (verdict->error == ENOMEM)
+		return fail(EXIT_RUNTIME, "the kernel has no memory for the BPF programs and maps");
+	if (verdict->stage < STAGE_LOAD)
+		return fail(EXIT_RUNTIME, "nothing can be measured: %s", verdict_text(verdict));
+	return fail(EXIT_RUNTIME, "the kernel refused the BPF programs: %s; see iophase -vv",
+		    verdict_text(verdict));
+}
+
 /* Nothing is left for @need: what was refused says why. */
 static int explain_none(const struct hooks *hooks, enum need need)
 {
+	const struct verdict *why = NULL;
+
+	/* Most to the point is a lack that is none on other kernels. */
 	for (u32 i = 0; i < nr_candidates; i++) {
 		const struct verdict *verdict = &hooks->verdicts[i];
 
-		if (candidates[i].need != need || !refused(verdict))
-			continue;
-		if (hooks->backend != BACKEND_AUTO)
-			return fail(EXIT_RUNTIME, "the %s backend cannot be had here: %s; leave out "
-				    "--backend for what can", backend_words[hooks->backend],
-				    verdict_text(verdict));
-		return fail(EXIT_RUNTIME, "the kernel refused the BPF programs: %s; see iophase -vv",
-			    verdict_text(verdict));
+		if (candidates[i].need == need && refused(verdict) &&
+		    (!why || (why->stage != STAGE_LACKING && verdict->stage == STAGE_LACKING)))
+			why = verdict;
 	}
-	return fail(EXIT_RUNTIME, "nothing is left to measure %s with", need_name(need));
+	if (!why)
+		return fail(EXIT_RUNTIME, "nothing is left to measure %s with", need_name(need));
+	if (hooks->backend != BACKEND_AUTO)
+		return fail(EXIT_RUNTIME, "the %s backend cannot be had here: %s; leave out --backend "
+			    "for what can", backend_words[hooks->backend], verdict_text(why));
+	if (why->stage < STAGE_LOAD)
+		return fail(EXIT_RUNTIME, "nothing is left to measure %s with: %s",
+			    need_name(need), verdict_text(why));
+	return explain_refusal(why);
 }
 
 int hooks_choose(struct hooks *hooks)
@@ -378,11 +394,20 @@ static bool call_selected(const char *program, const bool selected[NR_CALLS])
 	return true;
 }
 
+/* Of no candidate: the iterators, of which one is for epoll sets alone. */
+static bool always_wanted(const struct hooks *hooks, const char *name)
+{
+	return !candidate_of(name) &&
+	       !(*hooks->parts.lacks[PART_files] && !strcmp(name, "iop_epolls"));
+}
+
 static bool wanted(const struct hooks *hooks, const struct candidate *candidate,
 		   const struct bpf_program *program)
 {
 	const char *name = bpf_program__name(program);
 
+	if (!candidate)
+		return always_wanted(hooks, name);
 	return among(candidate->programs, name) ||
 	       (among(candidate->optional, name) && function_exists(hooks->kernel, program));
 }
@@ -394,7 +419,7 @@ void hooks_autoload(const struct hooks *hooks, struct iophase_bpf *skel,
 
 	bpf_object__for_each_program(program, skel->obj) {
 		const char *name = bpf_program__name(program);
-		bool load = !candidate_of(name);
+		bool load = always_wanted(hooks, name);
 
 		for (int need = 0; need < NR_NEEDS && !load; need++)
 			load = wanted(hooks, hooks->chosen[need], program);
@@ -411,22 +436,61 @@ void hooks_autoload_only(const struct hooks *hooks, struct iophase_bpf *skel,
 		bpf_program__set_autoload(program, wanted(hooks, candidate, program));
 }
 
-/* The program that libbpf last said something about. */
+void hooks_set_knobs(const struct hooks *hooks, struct iophase_bpf *skel)
+{
+	const struct kernel *kernel = hooks->kernel;
+	struct knobs *knobs = (void *)&skel->rodata->knobs;
+
+	knobs->switch_has_state = kernel->switch_has_state;
+	knobs->preempt_count_known = kernel->preempt_count_known && !*hooks->parts.lacks[PART_waker];
+	knobs->preempt_count_from_rq = kernel->preempt_count_from_rq;
+	/* By way of a struct rb_node words are read, too. */
+	knobs->rdonly_cast = kernel->rdonly_cast && !*hooks->parts.lacks[PART_interest];
+	knobs->lacks = parts_mask(&hooks->parts);
+}
+
+/* The program that libbpf last said something about, and the field that it was not to find. */
 static char complained[32];
+static char unfound[FIELD_LEN];
+
+/*
+ * What libbpf put into the verifier's log where that met an instruction whose field there is not:
+ * "<byte_off> [15] struct file___ref.f_ref (0:0 @ offset 0)". What follows "___" is our own.
+ */
+static void note_unfound(const char *text)
+{
+	const char *at = strstr(text, "failed to resolve CO-RE relocation ");
+	char *flavour, *end;
+
+	if (!at || sscanf(at, "%*s %*s %*s %*s %*s %*s %*s struct %95[^ (\n]", unfound) != 1)
+		return;
+	flavour = strstr(unfound, "___");
+	if (!flavour)
+		return;
+	end = flavour + strcspn(flavour, ".");
+	memmove(flavour, end, strlen(end) + 1);
+}
+
+static void note_complaint(const char *text)
+{
+	const char *name = strstr(text, "prog '");
+
+	if (name && !*complained)
+		snprintf(complained, sizeof(complained), "%.*s", (int)strcspn(name + 6, "'"),
+			 name + 6);
+	note_unfound(text);
+}
 
 int hooks_print_libbpf(int level, const char *format, va_list args)
 {
-	char line[128];		/* the name of a program stands at the beginning */
-	const char *name;
+	char *text = NULL;
 	va_list copy;
 
 	va_copy(copy, args);
-	vsnprintf(line, sizeof(line), format, copy);
+	if (level == LIBBPF_WARN && vasprintf(&text, format, copy) >= 0)
+		note_complaint(text);
 	va_end(copy);
-	name = strstr(line, "prog '");
-	if (level == LIBBPF_WARN && name && !*complained)
-		snprintf(complained, sizeof(complained), "%.*s", (int)strcspn(name + 6, "'"),
-			 name + 6);
+	free(text);
 	if (verbose < 2 && !(verbose == 1 && level == LIBBPF_WARN))
 		return 0;
 	return vfprintf(stderr, format, args);
@@ -438,8 +502,9 @@ static void verdict_fill(struct verdict *verdict, struct iophase_bpf *skel, enum
 	struct bpf_program *program = bpf_object__find_program_by_name(skel->obj, name);
 	const char *section = program ? bpf_program__section_name(program) : "?";
 
-	verdict->stage = error == ESRCH ? STAGE_MISSING : stage;
+	verdict->stage = error == ESRCH ? STAGE_MISSING : *unfound ? STAGE_LACKING : stage;
 	verdict->error = error;
+	snprintf(verdict->field, sizeof(verdict->field), "%s", unfound);
 	snprintf(verdict->program, sizeof(verdict->program), "%s", name);
 	snprintf(verdict->target, sizeof(verdict->target), "%s",
 		 section_function(section) ? : section);
@@ -450,6 +515,7 @@ int hooks_load(struct iophase_bpf *skel, struct verdict *verdict)
 	int err;
 
 	*complained = '\0';
+	*unfound = '\0';
 	err = -iophase_bpf__load(skel);
 	if (err)
 		verdict_fill(verdict, skel, STAGE_LOAD, err, complained);
@@ -481,6 +547,8 @@ int hooks_attach(struct iophase_bpf *skel, struct verdict *verdict)
 
 bool hooks_refuse(struct hooks *hooks, const struct verdict *verdict)
 {
+	if (parts_leave_out(&hooks->parts, verdict->field))
+		return true;
 	for (int need = 0; need < NR_NEEDS; need++) {
 		const struct candidate *candidate = hooks->chosen[need];
 
@@ -496,9 +564,13 @@ bool hooks_refuse(struct hooks *hooks, const struct verdict *verdict)
 const char *verdict_text(const struct verdict *verdict)
 {
 	static char text[192];
-	const char *what = verdict->target;
+	const char *what = verdict->target, *tracepoint = strchr(what, '/');
 
-	if (verdict->stage == STAGE_MISSING)
+	if (verdict->stage == STAGE_LACKING)
+		return field_text(verdict->field);
+	if (tracepoint && (verdict->stage == STAGE_MISSING || verdict->error == ENOENT))
+		snprintf(text, sizeof(text), "no such tracepoint: %s", tracepoint + 1);
+	else if (verdict->stage == STAGE_MISSING)
 		snprintf(text, sizeof(text), "no such function: %s (inlined, or under another name)",
 			 what);
 	else if (verdict->error == EPERM)

@@ -8,6 +8,7 @@
 
 #include "backend.h"
 #include "kernel.h"
+#include "parts.h"
 #include "types.h"
 
 struct iophase_bpf;
@@ -41,7 +42,12 @@ extern const struct candidate candidates[];
 extern const u32 nr_candidates;
 #define CANDIDATES_MAX 24
 
-enum stage { STAGE_UNTRIED, STAGE_USABLE, STAGE_MISSING, STAGE_LOAD, STAGE_ATTACH };
+enum stage {
+	STAGE_UNTRIED, STAGE_USABLE,
+	STAGE_MISSING,	/* what it is to be put on is not there */
+	STAGE_LACKING,	/* a field that it reads is not there */
+	STAGE_LOAD, STAGE_ATTACH,
+};
 
 /* How a trial ended. */
 struct verdict {
@@ -49,6 +55,7 @@ struct verdict {
 	int error;		/* errno of STAGE_LOAD and STAGE_ATTACH */
 	char program[32];	/* which one was refused; "" in a trial without ours */
 	char target[64];	/* the function, or the section, it was for */
+	char field[FIELD_LEN];	/* of STAGE_LACKING */
 };
 
 struct hooks {
@@ -56,6 +63,7 @@ struct hooks {
 	enum backend backend;
 	struct verdict verdicts[CANDIDATES_MAX];
 	const struct candidate *chosen[NR_NEEDS];
+	struct parts parts;
 };
 
 const char *need_name(enum need need);
@@ -66,13 +74,22 @@ const char *need_name(enum need need);
  */
 int hooks_choose(struct hooks *hooks);
 
+/*
+ * Puts the smallest fentry program on the function of @candidate, if it has one: what a kernel that
+ * forbids them, or does not have the function, says to it. It is not attached.
+ */
+void hooks_try_function(struct hooks *hooks, const struct candidate *candidate);
+
 /* Marks the programs of @candidates that are chosen, and the others that @selected calls need. */
 void hooks_autoload(const struct hooks *hooks, struct iophase_bpf *skel,
 		    const bool selected[NR_CALLS]);
 
-/* Marks those of one candidate alone, for a trial. */
+/* Marks those of one candidate alone, for a trial; NULL: those that belong to none. */
 void hooks_autoload_only(const struct hooks *hooks, struct iophase_bpf *skel,
 			 const struct candidate *candidate);
+
+/* Tells the hooks what kernel they are in, and what they cannot have there. */
+void hooks_set_knobs(const struct hooks *hooks, struct iophase_bpf *skel);
 
 /*
  * Loads and attaches the marked programs. 0, or an errno, with @verdict saying which of them
@@ -82,10 +99,13 @@ int hooks_load(struct iophase_bpf *skel, struct verdict *verdict);
 int hooks_attach(struct iophase_bpf *skel, struct verdict *verdict);
 
 /*
- * Notes that the program of @verdict was refused, so that hooks_choose() takes another
- * candidate; false if it belongs to none of them.
+ * Notes that the program of @verdict was refused, so that a part of the measurement is left out of
+ * it, or hooks_choose() takes another candidate; false if neither can be.
  */
 bool hooks_refuse(struct hooks *hooks, const struct verdict *verdict);
+
+/* Says what a program that cannot be done without was refused for; an exit code. */
+int explain_refusal(const struct verdict *verdict);
 
 /* What a verdict means, in words; from a buffer that the next call uses again. */
 const char *verdict_text(const struct verdict *verdict);

@@ -338,6 +338,7 @@ static json_t *report_json(const struct report *report)
 	json_object_set_new(object, "time", json_real(report->at.tv_sec + report->at.tv_nsec / 1e9));
 	set_u64(object, "duration_ns", report->duration_ns);
 	json_object_set_new(object, "by", by_json(report->options->by));
+	json_object_set_new(object, "not_known", parts_json(report->parts));
 	json_object_set_new(object, "lost", losses_json(report));
 	json_object_set_new(object, "left_out", report->direct ? json_null() :
 			    left_out_json(report->reading));

@@ -16,6 +16,7 @@ struct report {
 	const char *backend;
 	const char *scan_tier;		/* of scanned and passes */
 	const char *lag_tier;		/* of the lag of epoll */
+	const struct parts *parts;	/* what was left out */
 	bool direct;			/* the calls themselves are hooked */
 	u64 duration_ns;
 	struct timespec at;		/* time of day at its end */

@@ -65,25 +65,35 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* Loads and attaches all programs of @candidate, and takes them away again. */
+/* Loads and attaches all programs of @candidate, or of none, and takes them away again. */
+static int try_programs(struct probes *probes, const struct candidate *candidate,
+			struct verdict *verdict)
+{
+	struct iophase_bpf *skel;
+
+	do {
+		*verdict = (struct verdict){ .stage = STAGE_USABLE };
+		skel = iophase_bpf__open();
+		if (!skel)
+			return fail(EXIT_RUNTIME, "cannot open the BPF programs: %s", strerror(errno));
+		hooks_set_knobs(&probes->hooks, skel);
+		hooks_autoload_only(&probes->hooks, skel, candidate);
+		if (!hooks_load(skel, verdict))
+			hooks_attach(skel, verdict);
+		iophase_bpf__destroy(skel);
+	} while (parts_leave_out(&probes->hooks.parts, verdict->field));
+	return 0;
+}
+
 static int try_candidate(struct probes *probes, const struct candidate *candidate)
 {
 	struct verdict *verdict = &probes->hooks.verdicts[candidate - candidates];
-	struct iophase_bpf *skel;
 
 	verdict->stage = STAGE_USABLE;
 	if (!candidate->programs && !candidate->optional)
 		return 0;
-	skel = iophase_bpf__open();
-	if (!skel)
-		return fail(EXIT_RUNTIME, "cannot open the BPF programs: %s", strerror(errno));
-	skel->rodata->knobs.switch_has_state = probes->kernel.switch_has_state;
-	skel->rodata->knobs.rdonly_cast = probes->kernel.rdonly_cast;
-	hooks_autoload_only(&probes->hooks, skel, candidate);
-	if (!hooks_load(skel, verdict))
-		hooks_attach(skel, verdict);
-	iophase_bpf__destroy(skel);
-	return 0;
+	hooks_try_function(&probes->hooks, candidate);
+	return verdict->stage > STAGE_USABLE ? 0 : try_programs(probes, candidate, verdict);
 }
 
 /* Of a candidate: whether it is used, and if not, why not. */
@@ -105,6 +115,11 @@ static struct state state_of(const struct probes *probes, const struct candidate
 	return (struct state){ "usable", NULL };
 }
 
+static void print_part(const char *gives, const char *why)
+{
+	printf("not known: %s\n%-7s   %s\n", gives, "", why);
+}
+
 static void print_table(const struct probes *probes)
 {
 	printf("%-7s %-38s %-12s %s\n", "NEED", "HOOK", "TIER", "STATE");
@@ -118,6 +133,7 @@ static void print_table(const struct probes *probes)
 		if (state.why)
 			printf("%-7s   %s\n", "", state.why);
 	}
+	parts_each(&probes->hooks.parts, print_part);
 }
 
 static json_t *candidate_json(const struct probes *probes, const struct candidate *candidate)
@@ -147,10 +163,11 @@ static int print_json(const struct probes *probes)
 						       "candidates", array));
 	}
 	uname(&name);
-	document = json_pack("{s:i,s:s,s:s,s:s,s:b,s:o}", "schema_version", SCHEMA_VERSION,
+	document = json_pack("{s:i,s:s,s:s,s:s,s:b,s:o,s:o}", "schema_version", SCHEMA_VERSION,
 			     "version", IOPHASE_VERSION, "kernel", name.release,
 			     "backend", backend_words[probes->backend],
-			     "preemptible", probes->kernel.preemptible, "needs", needs);
+			     "preemptible", probes->kernel.preemptible, "needs", needs,
+			     "not_known", parts_json(&probes->hooks.parts));
 	if (!document)
 		return fail(EXIT_RUNTIME, "out of memory");
 	json_dumpf(document, stdout, JSON_INDENT(2));
@@ -162,13 +179,17 @@ static int print_json(const struct probes *probes)
 /* Without a hook for each need there is nothing to measure with: an error, after the table. */
 static int probe(struct probes *probes)
 {
+	struct verdict iterators;
 	int err = kernel_check(&probes->kernel), none;
 
 	for (u32 i = 0; !err && i < nr_candidates; i++)
 		err = try_candidate(probes, &candidates[i]);
+	err = err ? : try_programs(probes, NULL, &iterators);
 	if (err)
 		return err;
 	none = hooks_choose(&probes->hooks);
+	if (!none && iterators.stage != STAGE_USABLE)
+		none = explain_refusal(&iterators);
 	if (probes->json)
 		err = print_json(probes);
 	else

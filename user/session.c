@@ -92,10 +92,7 @@ static int set_knobs(struct session *session)
 	rodata->knobs.min_ns = options->min_ns;
 	rodata->knobs.failed_only = options->failed_only;
 	rodata->knobs.per_thread = options->by & BY_THREAD;
-	rodata->knobs.switch_has_state = session->kernel.switch_has_state;
-	rodata->knobs.preempt_count_known = session->kernel.preempt_count_known;
-	rodata->knobs.preempt_count_from_rq = session->kernel.preempt_count_from_rq;
-	rodata->knobs.rdonly_cast = session->kernel.rdonly_cast;
+	hooks_set_knobs(&session->hooks, session->skel);
 	return set_cgroup(session);
 }
 
@@ -153,16 +150,19 @@ static int open_programs(struct session *session)
 	debug("refused: %s", verdict_text(&verdict));
 	if (hooks_refuse(&session->hooks, &verdict))
 		return -EAGAIN;
-	if (verdict.error == ENOMEM)
-		return fail(EXIT_RUNTIME, "the kernel has no memory for the BPF programs and maps");
-	return fail(EXIT_RUNTIME, "the kernel refused the BPF programs: %s; see iophase -vv",
-		    verdict_text(&verdict));
+	return explain_refusal(&verdict);
 }
 
-static void debug_hooks(const struct hooks *hooks)
+static void note_part(const char *gives, const char *why)
+{
+	note("not known: %s: %s", gives, why);
+}
+
+static void note_hooks(const struct hooks *hooks)
 {
 	for (int need = 0; need < NR_NEEDS; need++)
 		debug("%s: %s", need_name(need), hooks->chosen[need]->name);
+	parts_each(&hooks->parts, note_part);
 }
 
 struct session *session_open(const struct options *options)
@@ -186,7 +186,7 @@ struct session *session_open(const struct options *options)
 		err = 0;
 	}
 	if (!err) {
-		debug_hooks(&session->hooks);
+		note_hooks(&session->hooks);
 		return session;
 	}
 	session_close(session);
@@ -327,6 +327,11 @@ const char *session_backend(const struct session *session)
 const char *session_tier(const struct session *session, enum need need)
 {
 	return session->hooks.chosen[need]->tier;
+}
+
+const struct parts *session_parts(const struct session *session)
+{
+	return &session->hooks.parts;
 }
 
 bool session_direct(const struct session *session)

@@ -88,6 +88,9 @@ const char *session_backend(const struct session *session);
 /* How exactly what meets @need is known: "exact", "lower_bound", ... */
 const char *session_tier(const struct session *session, enum need need);
 
+/* What could not be had on this kernel. */
+const struct parts *session_parts(const struct session *session);
+
 /* Detaches and unloads everything; NULL is allowed. */
 void session_close(struct session *session);
 

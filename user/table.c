@@ -40,6 +40,8 @@ static struct text column_process(const struct row *row)
 {
 	struct text name = text_name(row->comm, COMM_LEN);
 
+	if (!*row->comm)
+		return dash();
 	/* A name that does not fit says so. */
 	if (strlen(name.buf) > 12)
 		strcpy(name.buf + 11, "+");
