@@ -28,7 +28,7 @@ truth() { $python tests/truth/run.py; }
 cross() { $python tests/truth/cross.py; }
 servers() { $python tests/servers/run.py; }
 # On stock kernels, which are fetched. Not all of it runs without being named: see test-kernels.
-matrix() { $python tests/vm/run.py --suite hooks --suite truth; }
+matrix() { $python tests/vm/run.py --suite hooks --suite truth --suite lacking; }
 kernels() {
 	local options=()
 	for backend in ${BACKENDS:-}; do

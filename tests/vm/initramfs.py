@@ -16,10 +16,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILT = pathlib.Path(os.environ.get("OUT") or ROOT / ".output")
 BUSYBOX = "/bin/busybox"
 # Whose programs and scripts a guest has.
-SUITES = ("truth", "exact")
+SUITES = ("truth", "exact", "cli")
 # What the scripts that run in a guest import.
-MODULES = ("argparse collections contextlib ctypes dataclasses errno fnmatch functools glob json "
-           "math os pathlib platform random re select shlex signal socket statistics struct "
+MODULES = ("argparse collections concurrent.futures.thread contextlib ctypes dataclasses errno fnmatch functools glob json "
+           "math os pathlib platform random re select shlex shutil signal socket statistics struct "
            "subprocess sys tempfile threading time traceback").split()
 
 

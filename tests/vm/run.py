@@ -33,8 +33,9 @@ MATRIX_TIMEOUT_S = 20 * 60  # by when every guest has ended or is ended
 Cell = collections.namedtuple("Cell", "kernel backend append suite")
 
 # hooks: every hook loaded and attached, those chosen as expected, one program counted right, and
-# what is lost when hooks are pre-empted; truth: all truth programs, with each backend. These two
-# are part of make test. exact: backends against each other; full: hooks, pre-empted everywhere.
+# what is lost when hooks are pre-empted; truth: all truth programs, with each backend. These are
+# part of make test: lacking: on one kernel, without types that only programs on
+# functions read. exact: backends against each other; full: hooks, pre-empted everywhere.
 HOOKS = ("python3 tests/truth/run.py --only 'every call in one thread'; "
          "python3 tests/exact/run.py --stress-only")
 SUITES = {
@@ -42,11 +43,13 @@ SUITES = {
     "truth": "python3 tests/truth/run.py --batch --figures /out/figures.json{options}",
     "exact": "python3 tests/exact/run.py",
     "full": HOOKS,
+    "lacking": "python3 tests/cli/lacking.py --trampoline",
 }
 BACKENDS = ("tracepoint", "trampoline")
 # Kernels that can be pre-empted everywhere if they are told to.
 PREEMPT_FULL = "preempt=full"
 PREEMPT_FULL_KERNELS = ("6.12", "6.18", "7.x")
+LACKING_KERNEL = "6.12"
 
 PROBES = "iophase probes -j{options} >/out/probes.json 2>/out/probes.err; "
 REFUSAL = "iophase -d 1 >/out/refusal.out 2>/out/refusal.err"
@@ -139,6 +142,9 @@ def cells_of(kernel, args):
         if suite == "truth":
             for backend in args.backend or BACKENDS:
                 yield Cell(kernel, backend, args.append, suite)
+        elif suite == "lacking":
+            if kernel.name == LACKING_KERNEL:
+                yield Cell(kernel, None, args.append, suite)
         elif suite != "full":
             yield Cell(kernel, None, args.append, suite)
         elif kernel.name in PREEMPT_FULL_KERNELS and not args.append:
