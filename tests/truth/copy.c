@@ -8,6 +8,7 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 
 #define CHUNK (1 << 20)
@@ -34,14 +35,19 @@ static void *give(void *arg)
 }
 
 /* What nobody need write: all of it is there from the beginning, 8 bytes a read in an eventfd. */
-static void open_full(struct flow *f, bool file)
+static void open_full(struct flow *f, const char *kind)
 {
+	bool events = !strcmp(kind, "eventfd");
 	size_t done = 0;
 
-	f->fd[0] = file ? open("/tmp", O_TMPFILE | O_RDWR, 0600) :
-			  eventfd((unsigned int)(f->bytes / 8), EFD_SEMAPHORE | EFD_CLOEXEC);
+	if (events)
+		f->fd[0] = eventfd((unsigned int)(f->bytes / 8), EFD_SEMAPHORE | EFD_CLOEXEC);
+	else if (!strcmp(kind, "tmpfs"))
+		f->fd[0] = memfd_create("copy", MFD_CLOEXEC);
+	else
+		f->fd[0] = open("/tmp", O_TMPFILE | O_RDWR, 0600);
 	must(f->fd[0] >= 0);
-	for (; file && done < f->bytes; done += CHUNK < f->bytes ? CHUNK : f->bytes)
+	for (; !events && done < f->bytes; done += CHUNK < f->bytes ? CHUNK : f->bytes)
 		must(pwrite(f->fd[0], out, CHUNK < f->bytes ? CHUNK : f->bytes, (off_t)done) > 0);
 }
 
@@ -132,7 +138,7 @@ int main(int argc, char **argv)
 	else if (!strcmp(argv[1], "pipe"))
 		pipe_pair(f.fd);
 	else
-		open_full(&f, !strcmp(argv[1], "file"));
+		open_full(&f, argv[1]);
 	pin_self(usable_cpu(1));
 	if (f.fd[1])
 		start(give, &f);

@@ -67,6 +67,7 @@ CASES = [
     Case("results", "results"),
     *(Case(f"copy, {kind}, {size >> 10} KiB", f"copy {kind} {size}")
       for kind in ("tcp", "unix", "pipe") for size in (64 << 10, 8 << 20)),
+    Case("copy, tmpfs, 1024 KiB", f"copy tmpfs {1 << 20}"),
     Case("copy, unix, MSG_PEEK", f"copy peek {512 << 10}"),
     Case("file not in the page cache", "disk {tmp}"),
     Case("reader beside busy neighbours", "starved 10 busy"),
