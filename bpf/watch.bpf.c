@@ -11,14 +11,11 @@ static __always_inline bool in_ids(void *map, u32 id)
 	return bpf_map_lookup_elem(map, &id);
 }
 
-static __always_inline bool in_cgroup(struct task_struct *task)
+/* The id of the cgroup that @cgrp is in, or is, at @level below the root. */
+static __always_inline u64 ancestor_id(struct cgroup *cgrp, u32 level)
 {
-	struct cgroup *cgrp = BPF_CORE_READ(task, cgroups, dfl_cgrp);
-	u32 level = filter.cgroup_level;
 	u64 id = 0;
 
-	if (BPF_CORE_READ(cgrp, level) < (int)level)
-		return false;
 	if (bpf_core_field_exists(cgrp->ancestors)) {
 		struct cgroup *at = NULL;
 
@@ -29,7 +26,21 @@ static __always_inline bool in_cgroup(struct task_struct *task)
 		bpf_core_read(&id, sizeof(id), (void *)cgrp +
 			      bpf_core_field_offset(struct cgroup___ids, ancestor_ids) + level * 8);
 	}
-	return id == filter.cgroup_id;
+	return id;
+}
+
+#define CGROUP_LEVELS_MAX	64
+
+static __always_inline bool in_cgroup(struct task_struct *task)
+{
+	struct cgroup *cgrp = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+	int level = BPF_CORE_READ(cgrp, level);
+
+	for (int i = 0; i < CGROUP_LEVELS_MAX && i <= level; i++) {
+		if (ancestor_id(cgrp, i) == filter.cgroup_id)
+			return true;
+	}
+	return false;
 }
 
 #define ANCESTORS_MAX	32

@@ -53,7 +53,6 @@ struct filter {
 	u32 own_tgid;
 	bool follow;		/* children of watched processes are watched too */
 	bool by_tgid, by_tid, by_comm, by_uid, by_cgroup;
-	u32 cgroup_level;
 	u64 cgroup_id;
 };
 

@@ -233,24 +233,7 @@ void kernel_drop_types(struct kernel *kernel)
 	kernel->btf = NULL;
 }
 
-/* Depth below the mount point: the directories between that are cgroups too. */
-static u32 cgroup_level(const char *path, dev_t dev)
-{
-	char parent[4096];
-	struct stat st;
-	u32 level = 0;
-
-	snprintf(parent, sizeof(parent), "%s", path);
-	while (strlen(parent) + 4 < sizeof(parent)) {
-		strcat(parent, "/..");
-		if (stat(parent, &st) || st.st_dev != dev)
-			break;
-		level++;
-	}
-	return level;
-}
-
-int cgroup_find(const char *path, u64 *id, u32 *level)
+int cgroup_find(const char *path, u64 *id)
 {
 	struct statfs fs;
 	struct stat st;
@@ -260,6 +243,5 @@ int cgroup_find(const char *path, u64 *id, u32 *level)
 	if (fs.f_type != CGROUP2_SUPER_MAGIC || !S_ISDIR(st.st_mode))
 		return -EINVAL;
 	*id = st.st_ino;
-	*level = cgroup_level(path, st.st_dev);
 	return 0;
 }

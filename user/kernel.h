@@ -28,9 +28,9 @@ const struct btf *kernel_types(struct kernel *kernel);
 void kernel_drop_types(struct kernel *kernel);
 
 /*
- * Id and depth of the cgroup (version 2) at @path; 0 or -errno, -EINVAL if it is none.
+ * Id of the cgroup (version 2) at @path, by whatever mount; 0 or -errno, -EINVAL if it is none.
  * The id is the inode number of its directory (kernfs, cgroup_id()).
  */
-int cgroup_find(const char *path, u64 *id, u32 *level);
+int cgroup_find(const char *path, u64 *id);
 
 #endif

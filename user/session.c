@@ -43,24 +43,22 @@ static int fill_filter(struct session *session)
 	return err;
 }
 
-/* The id and depth of the cgroup at options->cgroup, which the hooks compare. */
+/* The id of the cgroup at options->cgroup, which the hooks compare. */
 static int set_cgroup(struct session *session)
 {
 	struct filter *filter = (void *)&session->skel->rodata->filter;
 	const char *path = session->options->cgroup;
 	u64 id;
-	u32 level;
 	int err;
 
 	if (!path)
 		return 0;
-	err = cgroup_find(path, &id, &level);
+	err = cgroup_find(path, &id);
 	if (err)
 		return fail(EXIT_RUNTIME, "%s: %s", path,
 			    err == -EINVAL ? "not a cgroup of version 2" : strerror(-err));
 	filter->by_cgroup = true;
 	filter->cgroup_id = id;
-	filter->cgroup_level = level;
 	return 0;
 }
 

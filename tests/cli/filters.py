@@ -122,6 +122,14 @@ def cgroup_mount():
     raise Skip("no cgroup of version 2 is mounted for writing")
 
 
+def bound_report(cgroup):
+    """Of a cgroup by a mount of its own, above which there is no other."""
+    with cli.scratch() as place:
+        return json.loads(cli.in_namespace(
+            'mount --bind "$1" "$2"; exec "$3" -j -d 0.5 -c "$2"', cgroup, place,
+            cli.IOPHASE).ends(0, "watching", out=b"{").out)
+
+
 def by_cgroup():
     """The cgroup and those below it, for who is in it and who comes later."""
     outer = cgroup_mount() / f"iophase-test-{os.getpid()}"
@@ -135,6 +143,8 @@ def by_cgroup():
             only(report("-d", 0.5, "-c", outer), "tgid", [one.pid, two.pid])
             only(report("-d", 0.5, "-c", inner), "tgid", [two.pid])
             only(report("-d", 0.5, "-c", f"{inner}/../inner/"), "tgid", [two.pid])
+            only(bound_report(outer), "tgid", [one.pid, two.pid])
+            only(bound_report(inner), "tgid", [two.pid])
     finally:
         for path in (inner, outer):
             cli.await_that(lambda path=path: removed(path), f"{path.name} empty")
