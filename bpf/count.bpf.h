@@ -287,10 +287,11 @@ static __always_inline void count_bytes(struct thread *th, struct totals *sum, u
 }
 
 /*
- * Time spent moving bytes to user space. Where the copy was seen, it is known; otherwise it
- * is at most all that the call did on the CPU since it last waited for data.
+ * Time spent moving bytes to user space, and the part of it that is an upper bound. Where the copy
+ * was seen, it is known; otherwise it is at most all that the call did on the CPU since it last
+ * waited for data.
  */
-static __always_inline void count_copy(struct thread *th, struct totals *sum, u64 now)
+static __always_inline void copy_times(struct thread *th, u64 now, u64 *copy_ns, u64 *bound_ns)
 {
 	u64 exact = th->copy_loose ? 0 : th->copy_ns, copy = th->copy_ns + th->copy_open_ns;
 
@@ -300,8 +301,17 @@ static __always_inline void count_copy(struct thread *th, struct totals *sum, u6
 		copy = now - th->in_ns - th->off_ns;
 		exact = 0;
 	}
+	*copy_ns = copy;
+	*bound_ns = copy - exact;
+}
+
+static __always_inline void count_copy(struct thread *th, struct totals *sum, u64 now)
+{
+	u64 copy, bound;
+
+	copy_times(th, now, &copy, &bound);
 	sum->copy_ns += copy;
-	sum->copy_bound_ns += copy - exact;
+	sum->copy_bound_ns += bound;
 }
 
 __noinline int count_hist(struct thread *th, u32 row, u64 wall)
@@ -325,52 +335,6 @@ __noinline int count_hist(struct thread *th, u32 row, u64 wall)
 	hist_add(hist->runnable, th->runnable_ns);
 	hist_add(hist->on_cpu, wall - off);
 	return 0;
-}
-
-/* @call, of @kind, that @th is inside returned @ret at @now. */
-static __always_inline void call_count(struct thread *th, u32 call, struct call_kind kind, s64 ret,
-				       u64 now)
-{
-	u64 wall = now - th->enter_ns;
-	struct slot *slot;
-
-	switch_check(th, now);
-	th->call = CALL_NONE;
-	if (th->began_before || stopped)
-		return;
-	if ((knobs.min_ns && wall < knobs.min_ns) || (knobs.failed_only && ret >= 0)) {
-		/* Nor are the wake-ups of a call that is left out; nearly all are by one waker. */
-		th->waker_run -= th->waker_call_run;
-		return;
-	}
-	slot = slot_of(th, call);
-	if (!slot)
-		return;
-	th->seq++;
-	barrier();
-	slot->sum.calls++;
-	slot->sum.wall_ns += wall;
-	if (th->blocked_ns | th->runnable_ns) {
-		slot->sum.blocked_ns += th->blocked_ns;
-		slot->sum.runnable_ns += th->runnable_ns;
-		slot->sum.blocked_d_ns += th->blocked_d_ns;
-	}
-	if (th->sleeps > 1)
-		slot->sum.vain_wakes += th->sleeps - 1;
-	if (kind.class == CLASS_WAIT) {
-		/* An entry that is no descriptor is a result, with which the first pass is the last. */
-		if (kind.args == ARGS_POLL && ret > 0 && !th->sleeps)
-			th->invalid = poll_invalid(th->args[0], th->args[1], ret);
-		count_wait(th, &slot->sum, call, ret, now);
-	} else if (ret > 0 && kind.ret != RET_OK) {
-		count_bytes(th, &slot->sum, call, kind, ret);
-		if (kind.class == CLASS_INPUT)
-			count_copy(th, &slot->sum, now);
-	}
-	count_result(th, &slot->sum, call, kind, ret);
-	barrier();
-	th->seq++;
-	count_hist(th, slot->hist - 1, wall);
 }
 
 #endif

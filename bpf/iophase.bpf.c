@@ -13,5 +13,6 @@
 #include "interest.bpf.c"
 #include "ready.bpf.c"
 #include "watch.bpf.c"
+#include "descriptors.bpf.c"
 
 char LICENSE[] SEC("license") = "GPL";

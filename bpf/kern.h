@@ -63,8 +63,13 @@ struct epitem {
 	struct eventpoll *ep;
 	struct hlist_node fllink;
 	struct {
+		struct file *file;
+		int fd;
+	} ffd;
+	struct {
 		u32 events;
-	} event;
+		u64 data;
+	} __attribute__((packed)) event;
 };
 
 struct wait_queue_entry {};
@@ -82,10 +87,30 @@ struct poll_table_struct {
 
 struct file_operations {};
 
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct qstr d_name;
+};
+
+struct path {
+	struct dentry *dentry;
+};
+
+struct inode {
+	unsigned short i_mode;
+	unsigned long i_ino;
+};
+
 struct file {
 	const struct file_operations *f_op;
 	void *private_data;
 	struct hlist_head *f_ep;
+	unsigned int f_flags;
+	struct inode *f_inode;
+	struct path f_path;
 };
 
 struct fdtable {
@@ -124,6 +149,9 @@ struct rlimit {
 };
 
 struct signal_struct {
+	struct {
+		int counter;
+	} live;
 	unsigned int flags;
 	struct rlimit rlim[16];
 };
@@ -183,7 +211,83 @@ struct sk_buff {
 	unsigned int len;
 };
 
-struct sock {};
+/* Sockets: what they are, who is at the other end, and what waits in them to be read. */
+struct in6_addr {
+	u8 bytes[16];
+};
+
+struct sock_common {
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	u16 skc_dport;
+	u32 skc_daddr;
+	u32 skc_rcv_saddr;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+};
+
+struct sk_buff_head {
+	u32 qlen;
+};
+
+struct upid {
+	int nr;
+};
+
+struct pid {
+	struct upid numbers[1];
+};
+
+struct socket {
+	struct file *file;
+	struct sock *sk;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	struct socket *sk_socket;
+	u16 sk_type;
+	u16 sk_protocol;
+	u8 sk_shutdown;
+	u32 sk_ack_backlog;
+	struct sk_buff_head sk_receive_queue;
+	struct pid *sk_peer_pid;
+};
+
+struct inet_sock {
+	u16 inet_sport;
+};
+
+struct tcp_sock {
+	u32 rcv_nxt;
+	u32 copied_seq;
+};
+
+struct udp_sock {
+	struct sk_buff_head reader_queue;
+};
+
+struct unix_address {
+	struct {
+		char sun_path[1];
+	} name[1];
+};
+
+struct unix_sock {
+	struct unix_address *addr;
+};
+
+struct pipe_inode_info {
+	unsigned int head, tail;
+};
+
+struct eventfd_ctx {
+	u64 count;
+};
+
+struct timerfd_ctx {
+	u64 ticks;
+};
 
 struct seq_file;
 
@@ -203,6 +307,15 @@ struct bpf_iter__task_file {
 	struct file *file;
 };
 
+struct bpf_map;
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	void *key;
+	void *value;
+};
+
 /* The classic tracepoints. */
 struct trace_event_raw_sys_enter {
 	long id;
@@ -220,6 +333,10 @@ struct trace_event_raw_skb_copy_datagram_iovec {
 
 struct trace_event_raw_consume_skb {
 	const void *skbaddr;
+};
+
+struct trace_event_raw_sk_data_ready {
+	const void *skaddr;
 };
 
 struct trace_event_raw_task_rename {
@@ -266,6 +383,7 @@ struct file___ref {
 #define EPOLL_CTL_DEL		2
 #define EPOLLET			(1u << 31)
 #define EPOLLONESHOT		(1u << 30)
+#define EPOLL_CTL_MOD		3
 #define CLOSE_RANGE_CLOEXEC	4
 #define MSG_PEEK		0x02
 #define MSG_TRUNC		0x20
@@ -279,6 +397,22 @@ struct file___ref {
 #define EINTR			4
 #define EAGAIN			11
 #define EFAULT			14
+
+#define S_IFMT			0170000
+#define S_IFSOCK		0140000
+#define S_IFREG			0100000
+#define S_IFBLK			0060000
+#define S_IFDIR			0040000
+#define S_IFCHR			0020000
+#define S_IFIFO			0010000
+#define O_NONBLOCK		04000
+#define AF_UNIX			1
+#define AF_INET			2
+#define AF_INET6		10
+#define IPPROTO_TCP		6
+#define IPPROTO_UDP		17
+#define TCP_LISTEN		10
+#define RCV_SHUTDOWN		1
 
 /* Where user space ends on x86-64: what lies above is refused before it is looked at. */
 #define USER_END		0x7ffffffff000ull

@@ -4,7 +4,7 @@
  * With interrupts off. Select and poll are on no wait queue but while they wait, so that there
  * the wake-up tells as much.
  */
-#include "sets.bpf.h"
+#include "descriptors.bpf.h"
 
 /* The bits of an epoll_event that are no events (fs/eventpoll.c, EP_PRIVATE_BITS). */
 #define EPOLL_EVENTS	0x0fffffffu
@@ -24,5 +24,30 @@ int BPF_PROG(iop_ep_ready, struct wait_queue_entry *wait, u32 mode, int sync, vo
 	size = bpf_map_lookup_elem(&epolls, &ep);
 	if (size && !size->ready_ns)
 		size->ready_ns = bpf_ktime_get_ns();
+	if (size && knobs.descriptors)
+		descriptor_ready((u64)BPF_CORE_READ(item, ffd.file), bpf_ktime_get_ns());
+	return 0;
+}
+
+/* Something came for a socket, whoever waits for it. */
+static __always_inline void sock_ready(u64 sk)
+{
+	u64 sock = FIELD(sk, sock, sk_socket), file = sock ? FIELD(sock, socket, file) : 0;
+
+	if (file)
+		descriptor_ready(file, bpf_ktime_get_ns());
+}
+
+SEC("tp_btf/sk_data_ready")
+int BPF_PROG(iop_data_ready, const struct sock *sk)
+{
+	sock_ready((u64)sk);
+	return 0;
+}
+
+SEC("tracepoint/sock/sk_data_ready")
+int iop_data_ready_tp(struct trace_event_raw_sk_data_ready *ctx)
+{
+	sock_ready((u64)ctx->skaddr);
 	return 0;
 }

@@ -4,7 +4,7 @@
  * These programs run with interrupts off, under a run-queue or wake-up lock.
  */
 #include "phase.bpf.h"
-#include "totals.bpf.h"
+#include "activity.bpf.h"
 
 /*
  * What is running here: a task, or an interrupt on top of one, which then is not the cause.
@@ -52,6 +52,15 @@ static __always_inline u32 switch_state(unsigned long long *ctx, struct task_str
 	return prev->__state;
 }
 
+/*
+ * While a call is held the thread is in a handler, or stopped: that time is none of it. Between
+ * its calls it is in a turn, if those are asked for.
+ */
+static __always_inline bool clocked(struct thread *th)
+{
+	return !th->held && (th->call || knobs.descriptors);
+}
+
 SEC("tp_btf/sched_switch")
 int iop_switch(unsigned long long *ctx)
 {
@@ -64,18 +73,27 @@ int iop_switch(unsigned long long *ctx)
 		return 0;
 	out = prev->pid ? thread_of(prev) : NULL;
 	in = next->pid ? thread_of(next) : NULL;
-	/* While a call is held the thread is in a handler, or stopped: that time is none of it. */
-	if (out && (!out->call || out->held))
+	if (out && !clocked(out))
 		out = NULL;
-	if (in && (!in->call || in->held || in->phase == PHASE_ON_CPU))
+	if (in && (!clocked(in) || in->phase == PHASE_ON_CPU))
 		in = NULL;
 	if (!out && !in)
 		return 0;
 	now = bpf_ktime_get_ns();
-	if (out)
-		switch_out(out, now, preempt ? 0 : switch_state(ctx, prev));
-	if (in)
-		switch_in(next, in, now);
+	if (out) {
+		u32 state = preempt ? 0 : switch_state(ctx, prev);
+
+		if (knobs.descriptors && !out->call)
+			turn_switch_out(out, now, state);
+		else
+			switch_out(out, now, state);
+	}
+	if (in) {
+		if (knobs.descriptors && !in->call)
+			turn_switch_in(next, in, now);
+		else
+			switch_in(next, in, now);
+	}
 	return 0;
 }
 
@@ -84,7 +102,7 @@ int BPF_PROG(iop_waking, struct task_struct *task)
 {
 	struct thread *th = thread_of(task);
 
-	if (!th || !th->call || th->held || stopped)
+	if (!th || !clocked(th) || stopped)
 		return 0;
 	if (th->phase != PHASE_BLOCKED) {
 		/* Before it left the CPU: nothing of its time is blocked (switch_in). */
@@ -94,8 +112,12 @@ int BPF_PROG(iop_waking, struct task_struct *task)
 	}
 	th->wake_ns = bpf_ktime_get_ns();
 	th->phase = PHASE_WOKEN;
+	if (knobs.descriptors && !th->call)
+		return 0;
 	/* Of each wake-up but the last nothing came. */
 	th->ready_ns = th->wake_ns;
+	if (knobs.descriptors && !knobs.ready_hooked && th->ep)
+		waking_ready(th);
 	if (!th->began_before)
 		waker_note(task, th);
 	return 0;

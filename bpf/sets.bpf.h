@@ -406,7 +406,7 @@ static __always_inline bool epoll_shared(struct thread *th)
 
 static __always_inline bool file_is_epoll(struct file *file)
 {
-	return epoll_fops && (u64)READ(file, f_op) == epoll_fops;
+	return kind_fops[KIND_EPOLL] && (u64)READ(file, f_op) == kind_fops[KIND_EPOLL];
 }
 
 /* What a file of its kind keeps there; of an epoll instance, its struct eventpoll. */
@@ -543,30 +543,6 @@ static __always_inline void epoll_closed(struct task_struct *task, u32 fd)
 		epoll_forget(file_private(file));
 	}
 	file_items_end(file);
-}
-
-struct close_range {
-	u32 first;
-};
-
-static long close_step(u32 index, struct close_range *range)
-{
-	epoll_closed(bpf_get_current_task_btf(), range->first + index);
-	return 0;
-}
-
-static __always_inline void epoll_closed_range(struct task_struct *task, u32 first, u32 last)
-{
-	struct close_range range = { .first = first };
-	u32 max_fds;
-
-	if (LACKS(files))
-		return;
-	max_fds = task->files->fdt->max_fds;
-	if (last >= max_fds)
-		last = max_fds - 1;
-	if (first <= last)
-		bpf_loop(last - first + 1, close_step, &range, 0);
 }
 
 #endif

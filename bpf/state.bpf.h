@@ -37,9 +37,13 @@ u64 next_hist = 0;
 u64 epoll_changes = 1;
 /* A set that has ended held something else than following it had come to. */
 bool asked_astray = false;
-/* The file operations of epoll instances, learnt from one of our own; 0 until then. */
-u64 epoll_fops = 0;
-u32 own_epoll_fd = 0;
+/* The file operations of each kind, learnt from a descriptor of our own; 0 until then. */
+u64 kind_fops[NR_FILE_KINDS] = {};
+u32 own_fds[NR_FILE_KINDS] = {};
+/* Events came of what is not known to be registered: the sets are to be walked again. */
+bool watched_unknown = false;
+/* Or all of them are, not only those that following them has missed something of. */
+bool watched_all = false;
 
 static __always_inline void loss(enum loss_id id)
 {

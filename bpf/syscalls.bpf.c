@@ -3,7 +3,7 @@
  * Begin and end of the watched calls. The sections at the end are adapters: which of them is
  * attached is decided in user space (docs/hooks.md says by which figures).
  */
-#include "count.bpf.h"
+#include "activity.bpf.h"
 
 static __always_inline void clear_call(struct thread *th)
 {
@@ -97,6 +97,61 @@ static __always_inline void enter_epoll(struct task_struct *task, struct thread 
 		ready_scan(th, ready_limit(th->args[2]));
 }
 
+/* @call, of @kind, that @th is inside returned @ret at @now. */
+static __always_inline void call_count(struct thread *th, u32 call, struct call_kind kind, s64 ret,
+				       u64 now)
+{
+	u64 wall = now - th->enter_ns;
+	struct slot *slot;
+	bool counted;
+
+	switch_check(th, now);
+	th->call = CALL_NONE;
+	if (stopped)
+		return;
+	if (th->began_before) {
+		if (knobs.descriptors)
+			activity_leaves(th, call, ret, now, false);
+		return;
+	}
+	counted = !(knobs.min_ns && wall < knobs.min_ns) && !(knobs.failed_only && ret >= 0);
+	if (knobs.descriptors)
+		activity_leaves(th, call, ret, now, counted && call_kinds[call & 31].selected);
+	if (!counted) {
+		/* Nor are the wake-ups of a call that is left out; nearly all are by one waker. */
+		th->waker_run -= th->waker_call_run;
+		return;
+	}
+	slot = slot_of(th, call);
+	if (!slot)
+		return;
+	th->seq++;
+	barrier();
+	slot->sum.calls++;
+	slot->sum.wall_ns += wall;
+	if (th->blocked_ns | th->runnable_ns) {
+		slot->sum.blocked_ns += th->blocked_ns;
+		slot->sum.runnable_ns += th->runnable_ns;
+		slot->sum.blocked_d_ns += th->blocked_d_ns;
+	}
+	if (th->sleeps > 1)
+		slot->sum.vain_wakes += th->sleeps - 1;
+	if (kind.class == CLASS_WAIT) {
+		/* An entry that is no descriptor is a result, with which the first pass is the last. */
+		if (kind.args == ARGS_POLL && ret > 0 && !th->sleeps)
+			th->invalid = poll_invalid(th->args[0], th->args[1], ret);
+		count_wait(th, &slot->sum, call, ret, now);
+	} else if (ret > 0 && kind.ret != RET_OK) {
+		count_bytes(th, &slot->sum, call, kind, ret);
+		if (kind.class == CLASS_INPUT)
+			count_copy(th, &slot->sum, now);
+	}
+	count_result(th, &slot->sum, call, kind, ret);
+	barrier();
+	th->seq++;
+	count_hist(th, slot->hist - 1, wall);
+}
+
 /*
  * A signal interrupted the call, and the kernel will either run it again by itself, or run a
  * handler, after which it is over or run again. Until it shows which, the call is held, and
@@ -166,6 +221,8 @@ static __always_inline void call_begin(struct task_struct *task, struct thread *
 		enter_select(task, th);
 	else if (args == ARGS_EPOLL)
 		enter_epoll(task, th);
+	if (knobs.descriptors)
+		activity_enters(th, call_kinds[call & (NR_CALL_KINDS - 1)].class, args);
 	th->synced = true;
 	/* The clock is read last: what was done here is no time of the call. */
 	th->enter_ns = bpf_ktime_get_ns();
@@ -178,11 +235,11 @@ static __always_inline void helper_enter(struct task_struct *task, u32 args, u64
 					 u32 a2)
 {
 	if (args == ARGS_CLOSE)
-		epoll_closed(task, a0);
+		number_closed(task, a0);
 	else if (args == ARGS_DUP && a0 != a1 && file_of(task, a0))
-		epoll_closed(task, a1);
+		number_closed(task, a1);
 	else if (args == ARGS_CLOSE_RANGE && !(a2 & CLOSE_RANGE_CLOEXEC))
-		epoll_closed_range(task, a0, a1);
+		range_closed(task, a0, a1, false);
 }
 
 /* @th enters the call of @route. */
@@ -235,26 +292,26 @@ static __always_inline void call_enter(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u
 	thread_enters(task, th, route, a0, a1, a2, a3, a4);
 }
 
-/* epoll_create(2) returned: an instance seen from its birth. */
-static __always_inline void exit_create(struct task_struct *task, s64 ret)
+/* epoll_create(2) returned: an instance seen from its birth. A function, for its stack. */
+__noinline int set_created(u32 fd)
 {
-	if (ret >= 0)
-		epoll_follow(epoll_of(task, ret), 0);
+	epoll_follow(epoll_of(bpf_get_current_task_btf(), fd), 0);
+	return 0;
 }
 
-static __always_inline void exit_ctl(struct task_struct *task, struct thread *th)
+/* epoll_ctl(2) did what it was asked to. */
+__noinline int set_changed(u32 epfd, u32 op)
 {
-	u32 op = th->args[1];
-
 	if (op == EPOLL_CTL_ADD || op == EPOLL_CTL_DEL)
-		epoll_resized(epoll_of(task, th->args[0]), op == EPOLL_CTL_ADD ? 1 : -1);
+		epoll_resized(epoll_of(bpf_get_current_task_btf(), epfd),
+			      op == EPOLL_CTL_ADD ? 1 : -1);
+	return 0;
 }
 
-static __always_inline void helper_exit(struct task_struct *task, struct thread *th, u32 args,
-					s64 ret)
+static __always_inline void helper_exit(struct thread *th, u32 args, s64 ret)
 {
-	if (args == ARGS_CREATE)
-		exit_create(task, ret);
+	if (args == ARGS_CREATE && !knobs.sets_hooked && ret >= 0)
+		set_created(ret);
 	/* A handler has ended, and this is what the call it interrupted is seen to return. */
 	else if (args == ARGS_SIGRETURN && th->held && ret == -EINTR)
 		call_held_ends(th, true);
@@ -287,7 +344,7 @@ static __always_inline void thread_exits(struct task_struct *task, struct thread
 
 	if (ROUTE_CALL(route) >= NR_CALLS) {
 		if (ROUTE_ARGS(route) != ARGS_RESTART) {
-			helper_exit(task, th, ROUTE_ARGS(route), ret);
+			helper_exit(th, ROUTE_ARGS(route), ret);
 			return;
 		}
 		if (!call || call >= NR_CALLS)
@@ -304,7 +361,7 @@ static __always_inline void thread_exits(struct task_struct *task, struct thread
 		return;
 	}
 	if (ROUTE_ARGS(route) == ARGS_CTL && !ret && !knobs.sets_hooked)
-		exit_ctl(task, th);
+		set_changed(th->args[0], th->args[1]);
 	call_count(th, call, kind ? *kind : kind_of(call), ret, now);
 }
 
@@ -407,3 +464,8 @@ static __always_inline void direct_exit(u32 route, const struct call_kind *kind,
 /* Without arguments, a call has one entry for all programs, under another name. */
 DIRECT(restart_syscall, __do_sys_restart_syscall, ROUTE(CALL_NO_ROW, ARGS_RESTART), NULL)
 DIRECT(rt_sigreturn, __do_sys_rt_sigreturn, ROUTE(CALL_NO_ROW, ARGS_SIGRETURN), NULL)
+/* What closes a descriptor is of interest where they are kept apart. */
+DIRECT(close, __x64_sys_close, ROUTE(CALL_NO_ROW, ARGS_CLOSE), NULL)
+DIRECT(close_range, __x64_sys_close_range, ROUTE(CALL_NO_ROW, ARGS_CLOSE_RANGE), NULL)
+DIRECT(dup2, __x64_sys_dup2, ROUTE(CALL_NO_ROW, ARGS_DUP), NULL)
+DIRECT(dup3, __x64_sys_dup3, ROUTE(CALL_NO_ROW, ARGS_DUP), NULL)

@@ -21,6 +21,9 @@ static __always_inline void read_comm(char *comm, struct task_struct *task)
 static const struct folded folded_zero;
 static const u64 count_zero;
 
+/* To a figure that several threads add to. */
+#define ADD(sum, field, by) __sync_fetch_and_add(&(sum)->field, by)
+
 static __always_inline void hist_add(u64 *buckets, u64 ns)
 {
 	u32 bucket;

@@ -3,8 +3,7 @@
  * Which threads are watched, from their birth or from the start of the watch to their end,
  * and the iterators by which user space begins the watch and reads its figures.
  */
-#include "sets.bpf.h"
-#include "totals.bpf.h"
+#include "activity.bpf.h"
 
 static __always_inline bool in_ids(void *map, u32 id)
 {
@@ -139,6 +138,9 @@ static __always_inline void watch_end(struct task_struct *task, struct thread *t
 	/* All its process ends, and its files are closed after this. */
 	if (!stopped && group_exits(task))
 		epoll_check(th->sized_ep);
+	/* The last of its threads: what the process still has open ends now. */
+	if (knobs.descriptors && !stopped && !task->signal->live.counter)
+		range_closed(task, 0, -1, true);
 	if (th->call && th->call < NR_CALLS && !th->began_before && !stopped) {
 		slot = slot_of(th, th->call);
 		if (slot)
@@ -281,6 +283,8 @@ static __always_inline void join_call(struct task_struct *task, struct thread *t
 	th->out_ns = th->enter_ns;
 	th->began_before = true;
 	th->phase = PHASE_BLOCKED;
+	if (knobs.descriptors && kind_of(ROUTE_CALL(routes[nr])).class == CLASS_WAIT)
+		activity_joins(task, th, ROUTE_ARGS(routes[nr]), regs);
 	barrier();
 	th->call = ROUTE_CALL(routes[nr]);
 }
@@ -352,6 +356,7 @@ int iop_dump(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 	struct thread_record record = {};
 	struct slots_dump slots = {};
+	struct activity *act;
 	struct thread *th;
 
 	if (!task)
@@ -359,6 +364,11 @@ int iop_dump(struct bpf_iter__task *ctx)
 	th = thread_of(task);
 	if (!th || !dump_begin(th))
 		return 0;
+	act = knobs.descriptors ? activity_of(task) : NULL;
+	if (act) {
+		record.loop = act->loop;
+		record.turn_ns = act->turn_ns;
+	}
 	record.proc = th->proc;
 	record.tgid = task->tgid;
 	record.tid = task->pid;
@@ -380,6 +390,17 @@ int iop_dump(struct bpf_iter__task *ctx)
 	return 0;
 }
 
+/* Descriptors of our own teach what those without a mode of their own look like. */
+static __always_inline void kind_learn(struct task_struct *task, u32 fd, struct file *file)
+{
+	if ((u32)task->tgid != filter.own_tgid)
+		return;
+	for (u32 kind = 1; kind < NR_FILE_KINDS; kind++) {
+		if (own_fds[kind] && own_fds[kind] == fd)
+			kind_fops[kind] = (u64)file->f_op;
+	}
+}
+
 /* Epoll instances of watched processes: each with its counted size. */
 SEC("iter/task_file")
 int iop_epolls(struct bpf_iter__task_file *ctx)
@@ -391,10 +412,8 @@ int iop_epolls(struct bpf_iter__task_file *ctx)
 
 	if (!file || !task)
 		return 0;
-	/* Our own first epoll instance teaches what one looks like. */
-	if ((u32)task->tgid == filter.own_tgid && ctx->fd == own_epoll_fd)
-		epoll_fops = (u64)file->f_op;
-	if (!epoll_fops || (u64)file->f_op != epoll_fops || !thread_of(task))
+	kind_learn(task, ctx->fd, file);
+	if (!file_is_epoll(file) || !thread_of(task))
 		return 0;
 	record.ep = file_private(file);
 	record.tgid = task->tgid;

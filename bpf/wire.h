@@ -20,7 +20,7 @@ enum call_class { CLASS_NONE, CLASS_WAIT, CLASS_INPUT, CLASS_OUTPUT, CLASS_CONTR
 
 enum call_args {
 	ARGS_FD, ARGS_SELECT, ARGS_POLL, ARGS_EPOLL, ARGS_CTL, ARGS_BUF, ARGS_BUFF, ARGS_MSG,
-	ARGS_MMSG,
+	ARGS_MMSG, ARGS_SPLICE,
 	/* Of what is watched but has no rows of its own. */
 	ARGS_RESTART, ARGS_SIGRETURN, ARGS_EXIT, ARGS_CLOSE, ARGS_CLOSE_RANGE, ARGS_DUP,
 	ARGS_CREATE,
@@ -43,7 +43,7 @@ struct call_kind {
 	u8 class;		/* enum call_class */
 	u8 ret;			/* enum call_ret */
 	u8 args;		/* enum call_args */
-	u8 pad;
+	u8 selected;		/* it is asked for */
 };
 
 #define NR_CALL_KINDS	32
@@ -69,6 +69,7 @@ struct knobs {
 	bool ready_hooked;	/* readiness is seen when it comes, not when it wakes */
 	u32 lacks;		/* parts that are left out: 1 << enum part */
 	bool rdonly_cast;	/* the kernel has bpf_rdonly_cast() (6.2, commit a35b9af4ec2c) */
+	bool descriptors;	/* each descriptor and each event loop has figures of its own */
 };
 
 #define COMM_LEN	16
@@ -202,6 +203,9 @@ struct thread_record {
 	struct waker waker;	/* a run of wake-ups not yet in the wakers map */
 	u32 waker_call;
 	u32 waker_run;
+	u64 turn_ns;		/* when the turn it is in began; 0: in none */
+	u32 loop;		/* row of the loop whose turn it is */
+	u32 pad;
 };
 
 struct slot_record {
@@ -217,6 +221,155 @@ struct epoll_record {
 	u32 fd;
 	s64 followed;		/* size known from following it, -1: not followed */
 	s64 counted;		/* size counted just now, -1: could not be */
+};
+
+enum file_kind {
+#define KIND(name, text, left) KIND_##name,
+#include "kinds.def"
+#undef KIND
+	NR_FILE_KINDS,
+};
+
+/* How a descriptor is waited for. */
+enum watch { WATCH_NONE, WATCH_SELECT, WATCH_POLL, WATCH_EPOLL };
+
+/* struct descriptor: flags */
+#define FD_REPORTED	0x01	/* since the last report that was judged */
+#define FD_SERVED	0x02	/* there was a call on it since its last report */
+#define FD_DRAINED	0x04	/* the last of them left nothing in it */
+#define FD_AMBIGUOUS	0x08	/* another one has the same epoll data: whose a report is is not known */
+#define FD_CLOSED	0x10	/* the number was closed; others keep the file open */
+#define FD_NONBLOCK	0x20	/* O_NONBLOCK was set at the last call */
+#define FD_SHARED	0x40	/* another process than the first used it too */
+
+/* Histograms of a descriptor: bucket b, but for the ends, is [2^(b+10), 2^(b+11)) ns. */
+#define LAG_BUCKETS	20
+#define LAG_BASE	10
+
+struct descriptor_sum {
+#define FIGURE(name) u64 name;
+#include "descriptor.def"
+#undef FIGURE
+};
+
+#define NR_DESCRIPTOR_FIGURES (sizeof(struct descriptor_sum) / sizeof(u64))
+
+#define LEFT_UNKNOWN	0xffffffffu
+#define DESCRIPTORS_MAX	(1 << 17)
+#define CLOSED_RING_SIZE	(4 << 20)
+
+/*
+ * An open file that a watched thread called on or waited for; by the address of its struct file,
+ * which is used again when it ends: ino and private_data then tell it from its successor. In 448
+ * bytes, so that with what the kernel adds it fits in 512.
+ */
+struct descriptor {
+	u64 born_ns;		/* when it was first seen; no two are the same */
+	u64 private_data;
+	proc_id proc;		/* the process that was first seen to use it */
+	u32 ino;
+	u32 fd;			/* by which it was last used */
+	u8 kind;		/* enum file_kind */
+	u8 flags;		/* FD_* */
+	u8 watch;		/* enum watch */
+	u8 seen;		/* the last reading, by its lowest bits, that found it open */
+	u32 sets;		/* epoll sets it was seen to be put in, less those it was taken out of */
+
+	u32 mask;		/* the events it is waited for with */
+	u32 left;		/* what the last input call left in it; LEFT_UNKNOWN */
+	u64 ep;			/* the epoll instance it was last registered with */
+	u64 data;		/* and the data it was registered with there */
+	u64 since_ns;		/* when; 0: before the watch began */
+
+	u64 ready_ns;		/* it became ready, and was not reported since; 0: not seen to */
+	u64 reported_ns;	/* its last report */
+	u64 called_ns;		/* the end of the last call on it */
+
+	struct descriptor_sum sum;
+	u32 masks[4];		/* reports with IN, OUT, HUP or RDHUP, ERR */
+	u32 report_hist[LAG_BUCKETS];
+	u32 serve_hist[LAG_BUCKETS];
+};
+
+_Static_assert(sizeof(struct descriptor) <= 448, "a descriptor takes more than 512 bytes");
+
+/* The descriptor that an epoll instance reports by this data. */
+struct watched_key {
+	u64 ep;
+	u64 data;
+};
+
+struct watched {
+	u64 file;
+	u32 mask;
+	u32 fd;			/* its number when it was registered */
+};
+
+#define FILE_NAME_LEN	44
+
+/* What a descriptor is called, as read from the kernel's objects. */
+struct file_name {
+	u8 family;		/* of a socket */
+	u8 state;		/* of a TCP socket */
+	u16 type;		/* of a socket */
+	u16 port, peer_port;
+	u32 peer_tgid;		/* of a unix socket: who connected it, or listened */
+	u8 address[16], peer[16];	/* IPv4 in the first 4 */
+	char path[FILE_NAME_LEN];	/* of a unix socket, which may be abstract; the last part of a file's */
+};
+
+/* Who has a descriptor, and what it is called. */
+struct descriptor_head {
+	u64 file;
+	u32 tgid;
+	u32 fd;
+	char comm[COMM_LEN];	/* of the process */
+	u64 closed_ns;		/* 0: it is open */
+	u8 ended;		/* it was open when its process ended */
+	u8 named;		/* 0: it had ended already, when it was to be asked */
+	u8 nonblock;
+	u8 pad;
+	u32 queued;		/* what is left in it now; LEFT_UNKNOWN */
+	struct file_name name;
+};
+
+/* As iterators write it, and, when it is closed, the ring has it. */
+struct descriptor_record {
+	struct descriptor_head head;
+	struct descriptor descriptor;
+};
+
+/* A loop: its process, and its epoll instance, or a thread that selects or polls. */
+struct loop_key {
+	proc_id proc;
+	u64 ep;			/* 0: none */
+	u32 tid;		/* 0: any */
+	u32 watch;		/* enum watch */
+};
+
+#define LOOP_ROWS	512
+#define ASKED_UNKNOWN	(-1ull)
+
+struct loop_sum {
+#define FIGURE(name) u64 name;
+#include "loop.def"
+#undef FIGURE
+};
+
+#define NR_LOOP_FIGURES (sizeof(struct loop_sum) / sizeof(u64))
+
+/* The row of a loop; row 0 is the sum of those for which there was no row. */
+struct event_loop {
+	struct loop_key key;
+	char comm[COMM_LEN];	/* of the process */
+	u32 epfd;
+	u32 threads;		/* that were seen in it */
+	u64 asked;		/* descriptors it last waited for; ASKED_UNKNOWN */
+	struct loop_sum sum;
+	u64 blocked_ns[NR_CALL_KINDS];	/* in its turns, by call; [0]: outside of the watched ones */
+	u64 turn_hist[HIST_BUCKETS];
+	u64 report_hist[HIST_BUCKETS];
+	u64 serve_hist[HIST_BUCKETS];
 };
 
 /* The size of an epoll interest list: what was counted once plus what changed since. */

@@ -74,18 +74,19 @@ static const struct {
 	{ __NR_epoll_create1, ARGS_CREATE, true },
 };
 
-void calls_route(const bool selected[NR_CALLS], bool follow_sets, u32 routes[NR_SYSCALLS])
+void calls_route(const bool selected[NR_CALLS], bool follow_sets, bool descriptors,
+		 u32 routes[NR_SYSCALLS])
 {
 	bool epoll = false;
 
 	for (int i = 1; i < NR_CALLS; i++) {
-		if (!selected[i])
+		if (!selected[i] && !descriptors)
 			continue;
 		routes[calls[i].nr] |= ROUTE(i, calls[i].args);
 		routes[calls[i].nr_i386] |= ROUTE_COMPAT;
 		epoll |= calls[i].args == ARGS_EPOLL;
 	}
-	epoll &= follow_sets;
+	epoll &= follow_sets || descriptors;
 	for (size_t i = 0; i < ARRAY_SIZE(i386_more); i++)
 		routes[i386_more[i]] |= ROUTE_COMPAT;
 	for (size_t i = 0; i < ARRAY_SIZE(helpers); i++) {
@@ -93,6 +94,6 @@ void calls_route(const bool selected[NR_CALLS], bool follow_sets, u32 routes[NR_
 			routes[helpers[i].nr] |= ROUTE(CALL_NO_ROW, helpers[i].args);
 	}
 	/* Changes the size of a set, selected or not; the reader leaves it out of the rows. */
-	if (epoll && !selected[CALL_epoll_ctl])
+	if (epoll && !selected[CALL_epoll_ctl] && !descriptors)
 		routes[__NR_epoll_ctl] |= ROUTE(CALL_epoll_ctl, ARGS_CTL);
 }

@@ -28,8 +28,9 @@ const char *calls_select(const char *list, bool selected[NR_CALLS], char *word, 
 
 /*
  * Fills the table by which the hooks tell the system calls apart; @follow_sets: with those that
- * change the size of an epoll set.
+ * change the size of an epoll set; @descriptors: with all, selected or not, that use one.
  */
-void calls_route(const bool selected[NR_CALLS], bool follow_sets, u32 routes[NR_SYSCALLS]);
+void calls_route(const bool selected[NR_CALLS], bool follow_sets, bool descriptors,
+		 u32 routes[NR_SYSCALLS]);
 
 #endif

@@ -11,7 +11,9 @@ static program_list calls_direct = {
 #include "../bpf/calls.def"
 #undef CALL
 	"iop_in_restart_syscall", "iop_out_restart_syscall",
-	"iop_in_rt_sigreturn", "iop_out_rt_sigreturn", NULL
+	"iop_in_rt_sigreturn", "iop_out_rt_sigreturn",
+	"iop_in_close", "iop_out_close", "iop_in_close_range", "iop_out_close_range",
+	"iop_in_dup2", "iop_out_dup2", "iop_in_dup3", "iop_out_dup3", NULL
 };
 static program_list phases = { "iop_switch", "iop_waking", NULL };
 static program_list lives_btf = { "iop_fork", "iop_exec", "iop_rename", "iop_end", NULL };
@@ -35,6 +37,8 @@ static program_list read_functions = {
 	NULL
 };
 static program_list ready_callback = { "iop_ep_ready", NULL };
+static program_list ready_btf = { "iop_data_ready", NULL };
+static program_list ready_classic = { "iop_data_ready_tp", NULL };
 static program_list sets_by_file = {
 	"iop_ep_create", "iop_ep_ctl_file", "iop_ep_item_end", "iop_ep_end", NULL
 };
@@ -179,6 +183,26 @@ const struct candidate candidates[] = {
 		.gives = "lag of epoll from the event", .tier = "exact",
 		.programs = ready_callback, .function = "ep_poll_callback",
 		.unfit = unfit_dear_ready,
+	}, {
+		/* With interrupts off, so that nothing pre-empts it. */
+		.need = NEED_FD_READY, .backend = BACKEND_TRAMPOLINE,
+		.name = "fentry ep_poll_callback",
+		.gives = "lag of what epoll reports", .tier = "exact",
+		.programs = ready_callback, .function = "ep_poll_callback",
+	}, {
+		.need = NEED_FD_READY, .backend = BACKEND_TRACEPOINT,
+		.name = "tp_btf sk_data_ready",
+		.gives = "lag of sockets; of others, from the wake-up", .tier = "bound",
+		.programs = ready_btf, .unfit = unfit_btf,
+	}, {
+		.need = NEED_FD_READY, .backend = BACKEND_TRACEPOINT,
+		.name = "tracepoint sk_data_ready",
+		.gives = "lag of sockets; of others, from the wake-up", .tier = "bound",
+		.programs = ready_classic,
+	}, {
+		.need = NEED_FD_READY, .backend = BACKEND_TRACEPOINT,
+		.name = "sched_waking",
+		.gives = "lag from the wake-up", .tier = "bound",
 	},
 };
 

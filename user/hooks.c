@@ -27,6 +27,7 @@ static const char *const need_names[] = {
 	[NEED_READ] = "read",
 	[NEED_SETS] = "sets",
 	[NEED_READY] = "ready",
+	[NEED_FD_READY] = "fd_ready",
 };
 
 const char *need_name(enum need need)
@@ -162,6 +163,13 @@ static bool among(const char *const *names, const char *name)
 	return false;
 }
 
+/* Only of use where descriptors are kept apart. */
+static const char *const for_descriptors[] = {
+	"iop_watched", "iop_open", "iop_unseen",
+	"iop_in_close", "iop_out_close", "iop_in_close_range", "iop_out_close_range",
+	"iop_in_dup2", "iop_out_dup2", "iop_in_dup3", "iop_out_dup3", NULL
+};
+
 static bool belongs(const struct candidate *candidate, const char *program)
 {
 	return among(candidate->programs, program) || among(candidate->optional, program);
@@ -211,10 +219,15 @@ static bool call_selected(const char *program, const bool selected[NR_CALLS])
 	return true;
 }
 
+static bool descriptors_known(const struct hooks *hooks)
+{
+	return hooks->descriptors && !*hooks->parts.lacks[PART_descriptors];
+}
+
 /* Of no candidate: the iterators, of which one is for epoll sets alone. */
 static bool always_wanted(const struct hooks *hooks, const char *name)
 {
-	return !candidate_of(name) &&
+	return !candidate_of(name) && (descriptors_known(hooks) || !among(for_descriptors, name)) &&
 	       !(*hooks->parts.lacks[PART_files] && !strcmp(name, "iop_epolls"));
 }
 
@@ -229,6 +242,11 @@ static bool wanted(const struct hooks *hooks, const struct candidate *candidate,
 	       (among(candidate->optional, name) && function_exists(hooks->kernel, program));
 }
 
+bool hooks_need(const struct hooks *hooks, enum need need)
+{
+	return need != NEED_FD_READY || hooks->descriptors;
+}
+
 void hooks_autoload(const struct hooks *hooks, struct iophase_bpf *skel,
 		    const bool selected[NR_CALLS])
 {
@@ -239,8 +257,10 @@ void hooks_autoload(const struct hooks *hooks, struct iophase_bpf *skel,
 		bool load = always_wanted(hooks, name);
 
 		for (int need = 0; need < NR_NEEDS && !load; need++)
-			load = wanted(hooks, hooks->chosen[need], program);
-		bpf_program__set_autoload(program, load && call_selected(name, selected));
+			load = hooks_need(hooks, need) && wanted(hooks, hooks->chosen[need], program);
+		if (!hooks->descriptors)
+			load &= call_selected(name, selected) && !among(for_descriptors, name);
+		bpf_program__set_autoload(program, load);
 	}
 }
 
@@ -263,6 +283,7 @@ void hooks_set_knobs(const struct hooks *hooks, struct iophase_bpf *skel)
 	knobs->preempt_count_from_rq = kernel->preempt_count_from_rq;
 	/* By way of a struct rb_node words are read, too. */
 	knobs->rdonly_cast = kernel->rdonly_cast && !*hooks->parts.lacks[PART_interest];
+	knobs->descriptors = descriptors_known(hooks);
 	knobs->lacks = parts_mask(&hooks->parts);
 }
 
@@ -339,6 +360,16 @@ int hooks_load(struct iophase_bpf *skel, struct verdict *verdict)
 	return err;
 }
 
+static struct bpf_link *attach(struct iophase_bpf *skel, struct bpf_program *program)
+{
+	union bpf_iter_link_info info = { .map.map_fd = bpf_map__fd(skel->maps.descriptors) };
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
+
+	if (program == skel->progs.iop_unseen)
+		return bpf_program__attach_iter(program, &opts);
+	return bpf_program__attach(program);
+}
+
 int hooks_attach(struct iophase_bpf *skel, struct verdict *verdict)
 {
 	for (int i = 0; i < skel->skeleton->prog_cnt; i++) {
@@ -348,7 +379,7 @@ int hooks_attach(struct iophase_bpf *skel, struct verdict *verdict)
 
 		if (!bpf_program__autoload(program))
 			continue;
-		*entry->link = bpf_program__attach(program);
+		*entry->link = attach(skel, program);
 		if (*entry->link)
 			continue;
 		if (candidate && among(candidate->optional, entry->name) &&
@@ -370,7 +401,7 @@ bool hooks_refuse(struct hooks *hooks, const struct verdict *verdict)
 		const struct candidate *candidate = hooks->chosen[need];
 
 		/* Others may have the same program; they are refused when their turn comes. */
-		if (!belongs(candidate, verdict->program))
+		if (!hooks_need(hooks, need) || !belongs(candidate, verdict->program))
 			continue;
 		hooks->verdicts[candidate - candidates] = *verdict;
 		return true;
@@ -411,7 +442,7 @@ const char *hooks_backend(const struct hooks *hooks)
 
 	for (int need = 0; need < NR_NEEDS; need++) {
 		/* The scheduler is watched the same way by both. */
-		if (need != NEED_PHASES && need != NEED_LIVES)
+		if (need != NEED_PHASES && need != NEED_LIVES && hooks_need(hooks, need))
 			used[hooks->chosen[need]->backend] = true;
 	}
 	if (used[BACKEND_TRAMPOLINE] && used[BACKEND_TRACEPOINT])

@@ -21,7 +21,8 @@ enum need {
 	NEED_COPY,	/* time copying from sockets */
 	NEED_READ,	/* time copying from other files */
 	NEED_SETS,	/* sizes of epoll sets */
-	NEED_READY,	/* when a descriptor became ready */
+	NEED_READY,	/* when an epoll set had something ready */
+	NEED_FD_READY,	/* when each descriptor became ready; only where they are kept apart */
 	NR_NEEDS,
 };
 
@@ -40,7 +41,7 @@ struct candidate {
 
 extern const struct candidate candidates[];
 extern const u32 nr_candidates;
-#define CANDIDATES_MAX 24
+#define CANDIDATES_MAX 32
 
 enum stage {
 	STAGE_UNTRIED, STAGE_USABLE,
@@ -61,12 +62,16 @@ struct verdict {
 struct hooks {
 	struct kernel *kernel;
 	enum backend backend;
+	bool descriptors;	/* they, and event loops, are kept apart */
 	struct verdict verdicts[CANDIDATES_MAX];
 	const struct candidate *chosen[NR_NEEDS];
 	struct parts parts;
 };
 
 const char *need_name(enum need need);
+
+/* Whether @need is one of this measurement. */
+bool hooks_need(const struct hooks *hooks, enum need need);
 
 /*
  * Chooses for each need the first candidate of @hooks->backend that is not known to be refused,

@@ -8,6 +8,7 @@
 
 #include "calls.h"
 #include "fail.h"
+#include "json_rows.h"
 #include "output.h"
 #include "text.h"
 #include "version.h"
@@ -33,8 +34,7 @@ static const char *const waker_names[] = {
 	[WAKER_UNKNOWN] = "unknown",
 };
 
-/* jansson reports every error at the end, when the document is written or found missing. */
-static void set_u64(json_t *object, const char *key, u64 value)
+void set_u64(json_t *object, const char *key, u64 value)
 {
 	json_object_set_new(object, key, json_integer(value));
 }
@@ -95,13 +95,12 @@ static json_t *left_out_json(const struct reading *reading)
 	return array;
 }
 
-static json_t *hist_json(const struct row *row, int which)
+json_t *buckets_json(const u64 *buckets, u64 left)
 {
 	json_t *array = json_array();
-	u64 left = row->sum.calls;
 
 	for (int i = 0; i < HIST_BUCKETS; i++) {
-		u64 count = row->hist->buckets[which][i];
+		u64 count = buckets[i];
 
 		if (!count)
 			continue;
@@ -109,10 +108,15 @@ static json_t *hist_json(const struct row *row, int which)
 						       (json_int_t)count));
 		left -= count < left ? count : left;
 	}
-	/* The calls in no bucket are those for which the time was 0. */
+	/* Those in no bucket are those for which the time was 0. */
 	if (left)
 		json_array_insert_new(array, 0, json_pack("[n,I]", (json_int_t)left));
 	return array;
+}
+
+static json_t *hist_json(const struct row *row, int which)
+{
+	return buckets_json(row->hist->buckets[which], row->sum.calls);
 }
 
 static json_t *hists_json(const struct row *row)
@@ -168,7 +172,7 @@ static json_t *wakers_json(const struct row *row)
 	return array;
 }
 
-static void set_tier(json_t *tiers, const char *figure, const char *tier)
+void set_tier(json_t *tiers, const char *figure, const char *tier)
 {
 	json_object_set_new(tiers, figure, json_string(tier));
 }
@@ -239,6 +243,28 @@ static void set_copy(json_t *object, json_t *tiers, const struct row *row)
 	}
 }
 
+/* What a row has that is kept apart by calls, or is their sum. */
+static void set_calls(json_t *object, json_t *tiers, const struct report *report,
+		      const struct row *row)
+{
+	const struct call *call = &calls[row->key.call];
+
+	set_copy(object, tiers, row);
+	set_u64(object, "blocked_d_ns", row->sum.blocked_d_ns);
+	if (!row->key.call || call->ret == RET_BYTES || call->ret == RET_SENT ||
+	    call->ret == RET_MSGS)
+		set_bytes(object, tiers, row);
+	if (!row->key.call || call->class == CLASS_WAIT)
+		set_wait(object, tiers, report, row);
+	set_u64(object, "vain_wakes", row->sum.vain_wakes);
+	if (row->sum.unfinished)
+		set_u64(object, "unfinished", row->sum.unfinished);
+	json_object_set_new(object, "results", results_json(row));
+	json_object_set_new(object, "wakers", wakers_json(row));
+	if (row->hist)
+		json_object_set_new(object, "hist", hists_json(row));
+}
+
 static json_t *row_json(const struct report *report, const struct row *row)
 {
 	const struct totals *sum = &row->sum;
@@ -263,20 +289,14 @@ static json_t *row_json(const struct report *report, const struct row *row)
 	set_u64(object, "blocked_ns", sum->blocked_ns);
 	set_u64(object, "runnable_ns", sum->runnable_ns);
 	set_u64(object, "kernel_ns", row_kernel_ns(row));
-	set_copy(object, tiers, row);
-	set_u64(object, "blocked_d_ns", sum->blocked_d_ns);
-	if (!row->key.call || call->ret == RET_BYTES || call->ret == RET_SENT ||
-	    call->ret == RET_MSGS)
-		set_bytes(object, tiers, row);
-	if (!row->key.call || call->class == CLASS_WAIT)
-		set_wait(object, tiers, report, row);
-	set_u64(object, "vain_wakes", sum->vain_wakes);
-	if (sum->unfinished)
-		set_u64(object, "unfinished", sum->unfinished);
-	json_object_set_new(object, "results", results_json(row));
-	json_object_set_new(object, "wakers", wakers_json(row));
-	if (row->hist)
-		json_object_set_new(object, "hist", hists_json(row));
+	if (row->fd) {
+		set_copy(object, tiers, row);
+		set_fd(object, tiers, report, row);
+	} else if (row->loop) {
+		set_loop(object, tiers, report, row);
+	} else {
+		set_calls(object, tiers, report, row);
+	}
 	json_object_set_new(object, "tiers", tiers);
 	return object;
 }
@@ -322,6 +342,10 @@ static json_t *by_json(unsigned int by)
 		json_array_append_new(array, json_string("thread"));
 	if (by & BY_CALL)
 		json_array_append_new(array, json_string("call"));
+	if (by & BY_FD)
+		json_array_append_new(array, json_string("fd"));
+	if (by & BY_LOOP)
+		json_array_append_new(array, json_string("loop"));
 	return array;
 }
 
@@ -344,6 +368,9 @@ static json_t *report_json(const struct report *report)
 			    left_out_json(report->reading));
 	json_object_set_new(object, "in_flight", in_flight_json(report->reading));
 	json_object_set_new(object, "rows", rows_json(report));
+	if (report->options->by & BY_LOOP)
+		json_object_set_new(object, "processes",
+				    loop_processes_json(&report->reading->rows));
 	json_object_set_new(object, "cost", cost_json(report));
 	return object;
 }

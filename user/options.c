@@ -38,7 +38,7 @@ static const struct argp_option option_table[] = {
 	{ "duration", 'd', "SEC", 0, "End after this time", 2 },
 	{ "timestamp", 'T', 0, 0, "Print the time of day with each interval", 2 },
 	{ 0, 0, 0, 0, "What to print:", 3 },
-	{ "by", KEY_BY, "LIST", 0, "Rows: process,thread,call (default: process,call)", 3 },
+	{ "by", KEY_BY, "LIST", 0, "Rows: process,thread,call (default: process,call); or fd; or loop", 3 },
 	{ "sort", 's', "KEY", 0, "Order: " SORT_KEYS " (default: wall)", 3 },
 	{ "top", 'N', "COUNT", 0, "Print the first COUNT rows only", 3 },
 	{ "json", 'j', 0, 0, "Same as --format json", 3 },
@@ -134,7 +134,7 @@ static bool parse_comm(struct options *options, const char *name)
 
 static bool parse_by(const char *text, unsigned int *by)
 {
-	static const char *const words[] = { "process", "thread", "call", NULL };
+	static const char *const words[] = { "process", "thread", "call", "fd", "loop", NULL };
 
 	*by = 0;
 	while (true) {
@@ -328,6 +328,12 @@ static int check(struct options *options)
 	if (!any)
 		memset(options->selected, true, sizeof(options->selected));
 	if (options->by & BY_THREAD)
+		options->by |= BY_PROCESS;
+	if (options->by & BY_FD && options->by & ~(BY_FD | BY_PROCESS))
+		return fail(EXIT_USAGE, "--by fd: a descriptor's figures are not kept apart further");
+	if (options->by & BY_LOOP && options->by & ~(BY_LOOP | BY_PROCESS))
+		return fail(EXIT_USAGE, "--by loop: a loop's figures are not kept apart further");
+	if (options->by & (BY_FD | BY_LOOP))
 		options->by |= BY_PROCESS;
 	return 0;
 }

@@ -7,7 +7,7 @@
 #include "types.h"
 
 /* What rows are kept apart by; a set of bits. */
-enum { BY_PROCESS = 1, BY_THREAD = 2, BY_CALL = 4 };
+enum { BY_PROCESS = 1, BY_THREAD = 2, BY_CALL = 4, BY_FD = 8, BY_LOOP = 16 };
 
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_NDJSON, FORMAT_CSV };
 enum color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };

@@ -16,6 +16,7 @@ struct report {
 	const char *backend;
 	const char *scan_tier;		/* of scanned and passes */
 	const char *lag_tier;		/* of the lag of epoll */
+	const char *fd_lag_tier;	/* and of that of its descriptors */
 	const struct parts *parts;	/* what was left out */
 	bool direct;			/* the calls themselves are hooked */
 	u64 duration_ns;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FIELDS_MAX 8
+#define FIELDS_MAX 32
 
 static const struct {
 	const char *gives;

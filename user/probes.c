@@ -122,16 +122,16 @@ static void print_part(const char *gives, const char *why)
 
 static void print_table(const struct probes *probes)
 {
-	printf("%-7s %-38s %-12s %s\n", "NEED", "HOOK", "TIER", "STATE");
+	printf("%-8s %-38s %-12s %s\n", "NEED", "HOOK", "TIER", "STATE");
 	for (u32 i = 0; i < nr_candidates; i++) {
 		const struct candidate *candidate = &candidates[i];
 		struct state state = state_of(probes, candidate);
 		bool first = !i || candidates[i - 1].need != candidate->need;
 
-		printf("%-7s %-38s %-12s %s\n", first ? need_name(candidate->need) : "",
+		printf("%-8s %-38s %-12s %s\n", first ? need_name(candidate->need) : "",
 		       candidate->name, candidate->tier, state.word);
 		if (state.why)
-			printf("%-7s   %s\n", "", state.why);
+			printf("%-8s   %s\n", "", state.why);
 	}
 	parts_each(&probes->hooks.parts, print_part);
 }
@@ -216,7 +216,8 @@ int probes_main(int argc, char **argv)
 	if (err)
 		return err == EINVAL ? EXIT_USAGE : fail(EXIT_RUNTIME, "%s", strerror(err));
 	libbpf_set_print((libbpf_print_fn_t)hooks_print_libbpf);
-	probes.hooks = (struct hooks){ .kernel = &probes.kernel, .backend = probes.backend };
+	probes.hooks = (struct hooks){ .kernel = &probes.kernel, .backend = probes.backend,
+				       .descriptors = true };
 	err = probe(&probes);
 	kernel_drop_types(&probes.kernel);
 	return err;

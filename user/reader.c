@@ -55,6 +55,16 @@ static int add_in_flight(struct reading *reading, const struct thread_record *re
 	return 0;
 }
 
+static void add_turning(struct reading *reading, const struct thread_record *record)
+{
+	struct turning *turning = &reading->turning[record->loop];
+	u64 age_ns = reading->now_ns > record->turn_ns ? reading->now_ns - record->turn_ns : 0;
+
+	turning->threads++;
+	if (age_ns > turning->oldest_ns)
+		turning->oldest_ns = age_ns;
+}
+
 static int add_thread(struct session *session, struct reading *reading,
 		      const struct thread_record *record)
 {
@@ -64,15 +74,17 @@ static int add_thread(struct session *session, struct reading *reading,
 	for (u32 i = 0; i < record->nr_slots; i++) {
 		struct row *row;
 
-		if (!shown(session, slots[i].call))
+		if (!shown(session, slots[i].call) || session->hooks.descriptors)
 			continue;
 		row = row_of(reading, record->proc, record->tid, slots[i].call);
 		set_comm(row, comm);
 		row_add_call(row, slots[i].call, &slots[i].sum);
 	}
-	if (record->waker_run && shown(session, record->waker_call))
+	if (record->waker_run && shown(session, record->waker_call) && !session->hooks.descriptors)
 		row_add_waker(row_of(reading, record->proc, record->tid, record->waker_call),
 			      &record->waker, record->waker_run);
+	if (record->turn_ns && record->loop < LOOP_ROWS)
+		add_turning(reading, record);
 	return shown(session, record->call) ? add_in_flight(reading, record) : 0;
 }
 
@@ -208,7 +220,7 @@ static void release_hist(struct session *session, const void *value)
 	{									\
 		const struct key_type *key = k;					\
 										\
-		return (struct row_key){ key->proc, of_tid, key->call };	\
+		return (struct row_key){ key->proc, of_tid, key->call, 0 };	\
 	}									\
 	static bool name##_late(const void *k)					\
 	{									\
@@ -259,6 +271,10 @@ static int read_once(struct session *session, struct reading *reading)
 	err = read_threads(session, reading);
 	if (err)
 		return err;
+	if (session->options->by & BY_FD)
+		return descriptors_read(session, reading);
+	if (session->options->by & BY_LOOP)
+		return event_loops_read(session, reading);
 	maps_enter(session);
 	for (size_t i = 0; i < MAP_READERS; i++)
 		each_entry(session, reading, map_readers[i].map(session), map_readers[i].add);

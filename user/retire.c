@@ -137,6 +137,8 @@ int session_retire(struct session *session)
 	struct ended *table = NULL;
 	int err = hists_map(session);
 
+	if (!err && session->hooks.descriptors)
+		err = descriptors_retire(session);
 	/* No thread has ended since the last time. */
 	if (folds == session->retired_at)
 		return err;
@@ -150,5 +152,5 @@ int session_retire(struct session *session)
 		each_key(session, &map_readers[i], &table, visit_retire);
 	maps_leave(session);
 	free_ended(table);
-	return err;
+	return session->hooks.descriptors ? event_loops_retire(session) : 0;
 }

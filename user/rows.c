@@ -30,7 +30,14 @@ static void row_free(struct rows *rows, struct row *row)
 	free(row->hist);
 	free(row->errnos);
 	free(row->wakers);
+	free(row->fd);
+	free(row->loop);
 	free(row);
+}
+
+void rows_drop(struct rows *rows, struct row *row)
+{
+	row_free(rows, row);
 }
 
 void rows_free(struct rows *rows)
@@ -41,8 +48,16 @@ void rows_free(struct rows *rows)
 		row_free(rows, row);
 }
 
+/* Objects are not kept apart by the calls that they are used with. */
+#define BY_OBJECT (BY_FD | BY_LOOP)
+
 static void key_narrow(const struct rows *rows, struct row_key *key)
 {
+	if (rows->by & BY_OBJECT) {
+		key->tid = 0;
+		key->call = 0;
+		return;
+	}
 	if (!(rows->by & BY_PROCESS))
 		key->proc = 0;
 	if (!(rows->by & BY_THREAD))
@@ -137,8 +152,83 @@ void row_add_waker(struct row *row, const struct waker *waker, u64 count)
 	row->wakers[row->nr_wakers++] = (struct waker_count){ *waker, count };
 }
 
+static void add_all(u64 *sum, const u64 *more, size_t count, int sign)
+{
+	for (size_t i = 0; i < count; i++)
+		sum[i] += sign * more[i];
+}
+
+static void add_all_u32(u32 *sum, const u32 *more, size_t count, int sign)
+{
+	for (size_t i = 0; i < count; i++)
+		sum[i] += sign * more[i];
+}
+
+static void fd_add(struct descriptor *fd, const struct descriptor *more, int sign)
+{
+	add_all((u64 *)&fd->sum, (const u64 *)&more->sum, NR_DESCRIPTOR_FIGURES, sign);
+	add_all_u32(fd->masks, more->masks, ARRAY_SIZE(fd->masks), sign);
+	add_all_u32(fd->report_hist, more->report_hist, LAG_BUCKETS, sign);
+	add_all_u32(fd->serve_hist, more->serve_hist, LAG_BUCKETS, sign);
+}
+
+static void loop_add(struct event_loop *loop, const struct event_loop *more, int sign)
+{
+	add_all((u64 *)&loop->sum, (const u64 *)&more->sum, NR_LOOP_FIGURES, sign);
+	add_all(loop->blocked_ns, more->blocked_ns, NR_CALL_KINDS, sign);
+	add_all(loop->turn_hist, more->turn_hist, HIST_BUCKETS, sign);
+	add_all(loop->report_hist, more->report_hist, HIST_BUCKETS, sign);
+	add_all(loop->serve_hist, more->serve_hist, HIST_BUCKETS, sign);
+}
+
+void row_add_fd(struct row *row, const struct row_fd *fd)
+{
+	const struct descriptor_sum *sum = &fd->descriptor.sum;
+	struct totals totals = {
+		.calls = sum->calls, .wall_ns = sum->wall_ns, .blocked_ns = sum->blocked_ns,
+		.runnable_ns = sum->runnable_ns, .copy_ns = sum->copy_ns,
+		.copy_bound_ns = sum->copy_bound_ns, .bytes = sum->in_bytes + sum->out_bytes,
+		.zero = sum->zero, .eagain = sum->eagain, .errors = sum->errors,
+	};
+
+	row_add_totals(row, &totals);
+	if (row->fd) {
+		fd_add(&row->fd->descriptor, &fd->descriptor, 1);
+		row->fd->merged += fd->merged;
+		return;
+	}
+	row->fd = grow(NULL, 1, sizeof(*row->fd));
+	*row->fd = *fd;
+}
+
+void row_add_loop(struct row *row, const struct row_loop *loop)
+{
+	const struct loop_sum *sum = &loop->figures.sum;
+	struct totals totals = {
+		.calls = sum->waits, .wall_ns = sum->wait_ns, .blocked_ns = sum->wait_blocked_ns,
+		.runnable_ns = sum->wait_runnable_ns, .ready = sum->events, .zero = sum->empty,
+	};
+
+	row_add_totals(row, &totals);
+	if (row->loop) {
+		loop_add(&row->loop->figures, &loop->figures, 1);
+		return;
+	}
+	row->loop = grow(NULL, 1, sizeof(*row->loop));
+	*row->loop = *loop;
+}
+
 static void row_add(struct row *row, const struct row *more)
 {
+	if (more->fd || more->loop) {
+		if (more->fd)
+			row_add_fd(row, more->fd);
+		else
+			row_add_loop(row, more->loop);
+		if (!row->comm[0])
+			memcpy(row->comm, more->comm, COMM_LEN);
+		return;
+	}
 	row_add_totals(row, &more->sum);
 	row->wait_calls += more->wait_calls;
 	row->timeouts += more->timeouts;
@@ -172,6 +262,10 @@ static void row_subtract(struct row *row, const struct row *before)
 #undef FIGURE
 	row->wait_calls -= before->wait_calls;
 	row->timeouts -= before->timeouts;
+	if (before->fd && row->fd)
+		fd_add(&row->fd->descriptor, &before->fd->descriptor, -1);
+	if (before->loop && row->loop)
+		loop_add(&row->loop->figures, &before->loop->figures, -1);
 	if (before->hist) {
 		u64 *buckets = &row_hist(row)->buckets[0][0];
 		const u64 *taken = &before->hist->buckets[0][0];
@@ -191,13 +285,26 @@ static void rows_follow(struct rows *before, const struct rows *now)
 	struct row *row, *next;
 
 	HASH_ITER(hh, before->table, row, next) {
-		struct row_key key = { .call = row->key.call };
+		struct row_key key = {
+			.call = row->key.call,
+			.object = row->key.object ? OBJECT_MERGED : 0,
+		};
 
 		if (!row->key.proc || rows_find(now, row->key) || !rows_find(now, key))
 			continue;
 		row_add(rows_get(before, key), row);
 		row_free(before, row);
 	}
+}
+
+/* Waited for: of interest even if nothing happens. What was closed before is not. */
+static bool row_watched(const struct row *row)
+{
+	if (row->loop)
+		return row->loop->descriptors != ASKED_UNKNOWN || row->loop->turning;
+	return row->fd && (row->fd->descriptor.sum.reported ||
+			   (row->fd->descriptor.watch &&
+			    (!row->fd->head.closed_ns || row->fd->head.ended)));
 }
 
 void rows_subtract(struct rows *now, struct rows *before)
@@ -209,7 +316,7 @@ void rows_subtract(struct rows *now, struct rows *before)
 		old = rows_find(before, row->key);
 		if (old)
 			row_subtract(row, old);
-		if (!row->sum.calls && !row->sum.unfinished)
+		if (!row->sum.calls && !row->sum.unfinished && !row_watched(row))
 			row_free(now, row);
 	}
 }
@@ -221,25 +328,45 @@ u64 row_kernel_ns(const struct row *row)
 	return sum->wall_ns - sum->blocked_ns - sum->runnable_ns - sum->copy_ns;
 }
 
-double row_quantile(const struct row *row, int which, double q)
+double hist_quantile(const u64 *buckets, u64 count, double q)
 {
-	u64 counted = 0, seen, rank;
+	u64 counted = 0, seen, rank = ceil(q * count);
 
-	if (!row->hist || !row->sum.calls)
+	if (!count)
 		return -1;
 	for (int i = 0; i < HIST_BUCKETS; i++)
-		counted += row->hist->buckets[which][i];
-	/* Calls in no bucket are those for which the value was 0. */
-	seen = row->sum.calls > counted ? row->sum.calls - counted : 0;
-	rank = ceil(q * row->sum.calls);
+		counted += buckets[i];
+	/* Those in no bucket had the value 0. */
+	seen = count > counted ? count - counted : 0;
 	if (seen >= rank)
 		return 0;
 	for (int i = 0; i < HIST_BUCKETS; i++) {
-		seen += row->hist->buckets[which][i];
+		seen += buckets[i];
 		if (seen >= rank)
 			return exp2((i + HIST_BASE) / 8.0) * NS_PER_SEC;
 	}
 	return -1;
+}
+
+double row_quantile(const struct row *row, int which, double q)
+{
+	return row->hist ? hist_quantile(row->hist->buckets[which], row->sum.calls, q) : -1;
+}
+
+double loop_utilisation(const struct row_loop *loop)
+{
+	const struct loop_sum *sum = &loop->figures.sum;
+	u64 wall = sum->turn_ns + sum->wait_ns + loop->turning_ns;
+
+	/* Nothing has ended: it is in its first wait. */
+	return wall ? 1 - (double)sum->wait_blocked_ns / wall : 0;
+}
+
+u64 loop_turn_on_cpu_ns(const struct row_loop *loop)
+{
+	const struct loop_sum *sum = &loop->figures.sum;
+
+	return sum->turn_ns - sum->turn_blocked_ns - sum->turn_runnable_ns;
 }
 
 static u64 sort_wall(const struct row *row) { return row->sum.wall_ns; }
@@ -300,6 +427,8 @@ static int compare(const void *a, const void *b, void *arg)
 		return left->key.proc < right->key.proc ? -1 : 1;
 	if (left->key.tid != right->key.tid)
 		return left->key.tid < right->key.tid ? -1 : 1;
+	if (left->key.object != right->key.object)
+		return left->key.object < right->key.object ? -1 : 1;
 	return (int)left->key.call - (int)right->key.call;
 }
 

@@ -14,6 +14,18 @@ struct row_key {
 	proc_id proc;		/* 0: all */
 	u32 tid;		/* 0: all, or threads that ended */
 	u32 call;		/* enum call_id, 0: all */
+	u64 object;		/* a descriptor or an event loop, 0: not kept apart */
+};
+
+/* What is left of the smallest of many closed descriptors: their sum. */
+#define OBJECT_MERGED	1
+
+/* What is known of the descriptor of a row; owned by it. */
+struct row_fd {
+	struct descriptor_head head;	/* of the process that was first seen to use it, if that has it */
+	struct descriptor descriptor;
+	u32 holders;		/* watched processes that have it open */
+	u64 merged;		/* this many closed ones, 0: just itself */
 };
 
 /* Which histogram of a row. */
@@ -33,6 +45,14 @@ struct waker_count {
 	u64 count;
 };
 
+/* The same of the event loop of a row. */
+struct row_loop {
+	struct event_loop figures;
+	u64 descriptors;	/* that it waits for now; ASKED_UNKNOWN */
+	u32 turning;		/* threads that were in a turn of it when it was read */
+	u64 turning_ns;		/* for how long the first of them had been */
+};
+
 struct row {
 	struct row_key key;
 	char comm[COMM_LEN];	/* of the process, or of the thread; not terminated if full */
@@ -44,6 +64,8 @@ struct row {
 	u32 nr_errnos;
 	struct waker_count *wakers;
 	u32 nr_wakers;
+	struct row_fd *fd;	/* NULL: not of a descriptor */
+	struct row_loop *loop;	/* NULL: not of an event loop; owned */
 	UT_hash_handle hh;
 };
 
@@ -73,6 +95,13 @@ void row_add_hist(struct row *row, const struct hist *hist);
 void row_add_errno(struct row *row, u32 error, u64 count);
 void row_add_waker(struct row *row, const struct waker *waker, u64 count);
 
+/* The row gets, or adds, the figures of a descriptor or of an event loop. */
+void row_add_fd(struct row *row, const struct row_fd *fd);
+void row_add_loop(struct row *row, const struct row_loop *loop);
+
+/* Takes @row, and what it owns, off @rows. */
+void rows_drop(struct rows *rows, struct row *row);
+
 /* Adds all rows of @more. */
 void rows_add(struct rows *rows, const struct rows *more);
 
@@ -91,6 +120,18 @@ u64 row_kernel_ns(const struct row *row);
  * 0 if the value itself is 0, -1 if there is no histogram.
  */
 double row_quantile(const struct row *row, int which, double q);
+
+/* The same of a histogram in which @count values were counted. */
+double hist_quantile(const u64 *buckets, u64 count, double q);
+
+/*
+ * The part of its time that a loop is not blocked in its wait, with the turn that is under way: 1 is
+ * a loop at its limit, whether it works or spins.
+ */
+double loop_utilisation(const struct row_loop *loop);
+
+/* On-CPU time of its turns, ns. */
+u64 loop_turn_on_cpu_ns(const struct row_loop *loop);
 
 /* Sorted by @key of SORT_KEYS, largest first; the caller frees the array of *@count. */
 #define SORT_KEYS "wall, blocked, runnable, kernel, copy, calls, scanned, bytes, name"

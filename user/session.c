@@ -4,10 +4,16 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "calls.h"
@@ -76,11 +82,14 @@ static int set_knobs(struct session *session)
 		rodata->call_kinds[i].class = calls[i].class;
 		rodata->call_kinds[i].args = calls[i].args;
 		rodata->call_kinds[i].ret = calls[i].ret;
+		rodata->call_kinds[i].selected = options->selected[i];
 	}
 	rodata->knobs.scan_hooked = hooked(session, NEED_SCAN);
 	rodata->knobs.sets_hooked = hooked(session, NEED_SETS);
-	rodata->knobs.ready_hooked = hooked(session, NEED_READY);
-	calls_route(options->selected, !rodata->knobs.sets_hooked, (u32 *)rodata->routes);
+	rodata->knobs.ready_hooked = hooked(session, NEED_READY) ||
+		(session->hooks.descriptors && hooked(session, NEED_FD_READY));
+	calls_route(options->selected, !rodata->knobs.sets_hooked, session->hooks.descriptors,
+		    (u32 *)rodata->routes);
 	rodata->filter.own_tgid = getpid();
 	rodata->filter.follow = !options->no_follow;
 	rodata->filter.by_tgid = options->tgids.count || options->command;
@@ -117,6 +126,19 @@ static void close_programs(struct session *session)
 	session->skel = NULL;
 }
 
+/* What is there for descriptors alone takes no memory when they are not asked for. */
+static void drop_descriptor_maps(struct iophase_bpf *skel)
+{
+	struct bpf_map *const maps[] = {
+		skel->maps.descriptors, skel->maps.watched, skel->maps.closed_sums,
+		skel->maps.loops, skel->maps.loop_rows, skel->maps.free_loops,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(maps); i++)
+		bpf_map__set_max_entries(maps[i], 1);
+	bpf_map__set_max_entries(skel->maps.closed, sysconf(_SC_PAGESIZE));
+}
+
 /*
  * Loads and attaches the chosen programs. 0, an exit code after a message, or -EAGAIN when one
  * was refused and another choice is to be made.
@@ -129,12 +151,17 @@ static int open_programs(struct session *session)
 	err = hooks_choose(&session->hooks);
 	if (err)
 		return err;
+	if (session->hooks.descriptors && *session->hooks.parts.lacks[PART_descriptors])
+		return fail(EXIT_RUNTIME, "no descriptors and event loops here: %s",
+			    field_text(session->hooks.parts.lacks[PART_descriptors]));
 	session->skel = iophase_bpf__open();
 	if (!session->skel)
 		return fail(EXIT_RUNTIME, "cannot open the BPF programs: %s", strerror(errno));
 	err = set_knobs(session);
 	if (err)
 		return err;
+	if (!session->hooks.descriptors)
+		drop_descriptor_maps(session->skel);
 	hooks_autoload(&session->hooks, session->skel, session->options->selected);
 	/* libbpf loads them once more. */
 	kernel_drop_types(&session->kernel);
@@ -158,8 +185,10 @@ static void note_part(const char *gives, const char *why)
 
 static void note_hooks(const struct hooks *hooks)
 {
-	for (int need = 0; need < NR_NEEDS; need++)
-		debug("%s: %s", need_name(need), hooks->chosen[need]->name);
+	for (int need = 0; need < NR_NEEDS; need++) {
+		if (hooks_need(hooks, need))
+			debug("%s: %s", need_name(need), hooks->chosen[need]->name);
+	}
 	parts_each(&hooks->parts, note_part);
 }
 
@@ -171,10 +200,15 @@ struct session *session_open(const struct options *options)
 	if (!session)
 		return NULL;
 	session->options = options;
-	session->epoll_fd = -1;
+	memset(session->own_fds, -1, sizeof(session->own_fds));
 	rows_init(&session->retired.rows, options->by);
+	rows_init(&session->closed_rows, options->by);
 	libbpf_set_print((libbpf_print_fn_t)hooks_print_libbpf);
-	session->hooks = (struct hooks){ .kernel = &session->kernel, .backend = options->backend };
+	session->hooks = (struct hooks){
+		.kernel = &session->kernel,
+		.backend = options->backend,
+		.descriptors = options->by & (BY_FD | BY_LOOP),
+	};
 	err = kernel_check(&session->kernel);
 	while (!err) {
 		err = open_programs(session);
@@ -241,18 +275,67 @@ static int adopt(struct session *session)
 	return 0;
 }
 
+static int open_timerfd(void) { return timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC); }
+static int open_eventfd(void) { return eventfd(0, EFD_CLOEXEC); }
+static int open_inotify(void) { return inotify_init1(IN_CLOEXEC); }
+static int open_pidfd(void) { return syscall(SYS_pidfd_open, getpid(), 0); }
+static int open_epoll(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+static int open_signalfd(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	return signalfd(-1, &none, SFD_CLOEXEC);
+}
+
+/*
+ * Files of our own, one of each kind that can be told by nothing but its operations, from which
+ * the hooks learn what they look like.
+ */
+static int open_examples(struct session *session)
+{
+	static int (*const open_one[NR_FILE_KINDS])(void) = {
+		[KIND_EVENTFD] = open_eventfd, [KIND_TIMERFD] = open_timerfd,
+		[KIND_SIGNALFD] = open_signalfd, [KIND_INOTIFY] = open_inotify,
+		[KIND_PIDFD] = open_pidfd, [KIND_EPOLL] = open_epoll,
+	};
+
+	for (int kind = 0; kind < NR_FILE_KINDS; kind++) {
+		if (!open_one[kind] || (kind != KIND_EPOLL && !session->hooks.descriptors))
+			continue;
+		session->own_fds[kind] = open_one[kind]();
+		if (session->own_fds[kind] >= 0)
+			session->skel->bss->own_fds[kind] = session->own_fds[kind];
+	}
+	if (session->own_fds[KIND_EPOLL] < 0)
+		return fail(EXIT_RUNTIME, "epoll_create1: %s", strerror(errno));
+	return 0;
+}
+
+static void close_examples(struct session *session)
+{
+	for (int kind = 0; kind < NR_FILE_KINDS; kind++) {
+		if (session->own_fds[kind] >= 0)
+			close(session->own_fds[kind]);
+		session->own_fds[kind] = -1;
+	}
+}
+
 int session_start(struct session *session)
 {
 	int err;
 
-	/* An epoll instance of our own, from which the hooks learn what one looks like. */
-	session->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	session->skel->bss->own_epoll_fd = session->epoll_fd;
-	if (session->epoll_fd < 0)
-		return fail(EXIT_RUNTIME, "epoll_create1: %s", strerror(errno));
+	err = open_examples(session);
+	/* What a thread waits on when it is adopted is to be known as what it is. */
+	if (!err && session->hooks.descriptors)
+		err = epolls_count(session);
 	/* Only now does anything begin to be watched. */
-	err = adopt(session);
-	return err ? : epolls_count(session);
+	err = err ? : adopt(session);
+	err = err ? : epolls_count(session);
+	if (!err && session->hooks.descriptors)
+		err = descriptors_adopt(session);
+	return err;
 }
 
 /* The programs that the kernel did not run because they were under way on that CPU. */
@@ -341,11 +424,12 @@ void session_close(struct session *session)
 {
 	if (!session)
 		return;
+	descriptors_close(session);
+	event_loops_close(session);
 	reader_close(session);
 	close_programs(session);
 	kernel_drop_types(&session->kernel);
-	if (session->epoll_fd >= 0)
-		close(session->epoll_fd);
+	close_examples(session);
 	free(session->buffer.data);
 	free(session);
 }

@@ -40,6 +40,10 @@ struct reading {
 	struct left_out_process left_out[LEFT_OUT_MAX];	/* since the start of the watch */
 	u32 nr_left_out;
 	u64 losses[NR_LOSSES];
+	struct turning {
+		u32 threads;
+		u64 oldest_ns;	/* how long the first of them has been in its turn */
+	} turning[LOOP_ROWS];	/* by row of the loops, those in a turn now */
 	bool asked_bound;	/* the size of an epoll set turned out not to be known exactly */
 };
 

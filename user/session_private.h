@@ -23,7 +23,7 @@ struct session {
 	struct kernel kernel;
 	struct hooks hooks;
 	struct iophase_bpf *skel;
-	int epoll_fd;
+	int own_fds[NR_FILE_KINDS];	/* one of each kind that is known by example; -1: none */
 	struct hist *hists;	/* the kernel's own, mapped; NULL until first read */
 	struct reading retired;	/* rows of processes that ended, taken out of the kernel */
 	u64 retired_at;		/* folds of ended threads then */
@@ -31,12 +31,35 @@ struct session {
 	u32 readings;		/* number of the last one */
 	struct buffer buffer;	/* of the last iteration */
 	bool asked_bound;
+	struct event_loop *loops;	/* the kernel's own, mapped; NULL until first read */
+	struct ring_buffer *closed;	/* of descriptors that were closed; NULL: not read yet */
+	u64 sets_next_ns;	/* not to read epoll sets again before */
+	struct rows closed_rows;	/* of those, and of loops of processes that ended */
 	int policy;		/* how we were scheduled before maps_enter(), -1: as now */
 	struct sched_param priority;
 };
 
 /* All that the program of @iterator writes, in @out; 0, or an exit code after a message. */
 int session_iterate(struct bpf_link *iterator, struct buffer *out);
+
+/* Takes in what watched processes have registered with epoll; 0 or an exit code. */
+int descriptors_adopt(struct session *session);
+
+/*
+ * Takes what was closed since the last time out of the kernel, before its ring is full, into
+ * session->retired; 0 or an exit code.
+ */
+int descriptors_retire(struct session *session);
+
+/* Adds the rows of descriptors, or of event loops, to @reading; 0 or an exit code. */
+int descriptors_read(struct session *session, struct reading *reading);
+int event_loops_read(struct session *session, struct reading *reading);
+
+/* Takes the rows of loops whose process has ended out of the kernel; 0 or an exit code. */
+int event_loops_retire(struct session *session);
+
+void descriptors_close(struct session *session);
+void event_loops_close(struct session *session);
 
 /* Counts the interest lists of the epoll instances there are; 0 or an exit code. */
 int epolls_count(struct session *session);

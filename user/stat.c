@@ -104,6 +104,7 @@ static int report(struct stat *stat, bool last)
 		.backend = session_backend(stat->session),
 		.scan_tier = session_tier(stat->session, NEED_SCAN),
 		.lag_tier = session_tier(stat->session, NEED_READY),
+		.fd_lag_tier = session_tier(stat->session, NEED_FD_READY),
 		.parts = session_parts(stat->session),
 		.direct = session_direct(stat->session),
 		.reading = &now,

@@ -12,23 +12,14 @@
 
 #include "calls.h"
 #include "fail.h"
-#include "output.h"
-#include "text.h"
+#include "table.h"
 
-/* A column: its head, its width (negative: to the left), and its text for a row. */
-struct column {
-	const char *head;
-	int width;
-	struct text (*text)(const struct row *row);
-	unsigned int by;	/* shown only if rows are kept apart by this; 0: always */
-};
-
-static struct text dash(void)
+struct text dash(void)
 {
 	return (struct text){ "-" };
 }
 
-static struct text marked(char mark, struct text text)
+struct text marked(char mark, struct text text)
 {
 	struct text with;
 
@@ -36,7 +27,7 @@ static struct text marked(char mark, struct text text)
 	return with;
 }
 
-static struct text column_process(const struct row *row)
+struct text column_process(const struct row *row)
 {
 	struct text name = text_name(row->comm, COMM_LEN);
 
@@ -48,7 +39,7 @@ static struct text column_process(const struct row *row)
 	return name;
 }
 
-static struct text number(u64 value)
+struct text number(u64 value)
 {
 	struct text text;
 
@@ -56,7 +47,7 @@ static struct text number(u64 value)
 	return text;
 }
 
-static struct text column_pid(const struct row *row)
+struct text column_pid(const struct row *row)
 {
 	return row->key.proc ? number(proc_tgid(row->key.proc)) : dash();
 }
@@ -337,7 +328,7 @@ static bool use_color(FILE *out, const struct options *options)
 	return isatty(fileno(out)) && !(none && *none) && !(term && !strcmp(term, "dumb"));
 }
 
-static bool any_row(const struct row *row)
+bool any_row(const struct row *row)
 {
 	(void)row;
 	return true;
@@ -381,9 +372,8 @@ static void print_row(FILE *out, const struct report *report, const struct colum
 /* Without -N, what a person can still look through. */
 #define TOP_DEFAULT 50
 
-/* The rows that @wanted lets pass, under one head; nothing at all if there are none. */
-static void print_rows(FILE *out, const struct report *report, const struct column *columns,
-		       size_t count, bool (*wanted)(const struct row *row))
+void print_rows(FILE *out, const struct report *report, const struct column *columns,
+		size_t count, bool (*wanted)(const struct row *row))
 {
 	u32 rows_count, shown = 0, left = 0;
 	struct row **rows = report_rows(report, &rows_count);
@@ -456,17 +446,27 @@ static void print_title(FILE *out, const struct report *report)
 		report->backend);
 }
 
-static void print(FILE *out, const struct report *report)
+static void print_calls(FILE *out, const struct report *report)
 {
-	print_title(out, report);
-	if (!report->reading->rows.table)
-		fputs("no watched call ended in this time\n", out);
 	print_rows(out, report, time_columns, ARRAY_SIZE(time_columns), any_row);
 	print_rows(out, report, scan_columns, ARRAY_SIZE(scan_columns), wait_row);
 	if (verbose) {
 		print_rows(out, report, result_columns, ARRAY_SIZE(result_columns), any_row);
 		print_rows(out, report, wake_columns, ARRAY_SIZE(wake_columns), woken_row);
 	}
+}
+
+static void print(FILE *out, const struct report *report)
+{
+	print_title(out, report);
+	if (!report->reading->rows.table)
+		fputs("no watched call ended in this time\n", out);
+	if (report->options->by & BY_FD)
+		print_descriptors(out, report);
+	else if (report->options->by & BY_LOOP)
+		print_loops(out, report);
+	else
+		print_calls(out, report);
 	print_in_flight(out, report->reading);
 	report_losses(out, report);
 	if (report->last)

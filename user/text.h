@@ -7,8 +7,10 @@
 
 #include "types.h"
 
+#define TEXT_MAX 320
+
 struct text {
-	char buf[80];
+	char buf[TEXT_MAX];
 };
 
 /* A time, in at most 6 characters up to 270 years: "940ns", "1.24ms", "61.2s", "2.50h". */

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Rows of descriptors: of those that are open, from the kernel's map and the descriptor tables
+ * of the watched processes; of those that were closed, from a ring, as they are.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "fail.h"
+#include "session_private.h"
+
+/* Rows of closed descriptors; when there are more the smallest half of them becomes one. */
+#define CLOSED_MAX 8192
+
+/* Two of one birth are one file. */
+static struct row_key key_of(const struct descriptor *descriptor)
+{
+	return (struct row_key){ .proc = descriptor->proc, .object = descriptor->born_ns };
+}
+
+static void add_record(struct rows *rows, const struct descriptor_record *record)
+{
+	struct row *row = rows_get(rows, key_of(&record->descriptor));
+	struct row_fd fd = { .head = record->head, .descriptor = record->descriptor };
+
+	if (!row->fd) {
+		row_add_fd(row, &fd);
+		memcpy(row->comm, record->head.comm, COMM_LEN);
+	} else if (proc_tgid(row->key.proc) == record->head.tgid &&
+		   (row->fd->head.tgid != record->head.tgid ||
+		    record->head.fd == record->descriptor.fd)) {
+		/* Of several numbers the one of its first process, by which it was used last. */
+		row->fd->head = record->head;
+		memcpy(row->comm, record->head.comm, COMM_LEN);
+	}
+	if (!record->head.closed_ns)
+		row->fd->holders++;
+}
+
+static void add_merged(struct rows *rows, const struct descriptor *descriptor, u64 count)
+{
+	struct row_fd fd = { .descriptor = *descriptor, .merged = count };
+	struct row *row = rows_get(rows, (struct row_key){ .object = OBJECT_MERGED });
+
+	fd.descriptor.watch = WATCH_NONE;
+	fd.descriptor.flags = 0;
+	row_add_fd(row, &fd);
+	snprintf(row->comm, COMM_LEN, "(closed)");
+}
+
+static void merge_smallest(struct rows *rows)
+{
+	u32 count;
+	struct row **sorted = rows_sorted(rows, "wall", &count);
+	struct rows kept;
+
+	rows_init(&kept, rows->by);
+	for (u32 i = 0; i < count; i++) {
+		struct row_fd *fd = sorted[i]->fd;
+
+		if (sorted[i]->key.object == OBJECT_MERGED)
+			add_merged(&kept, &fd->descriptor, fd->merged);
+		else if (i >= CLOSED_MAX / 2)
+			add_merged(&kept, &fd->descriptor, 1);
+	}
+	for (u32 i = 0; i < CLOSED_MAX / 2; i++) {
+		struct row *row;
+
+		if (sorted[i]->key.object == OBJECT_MERGED)
+			continue;
+		row = rows_get(&kept, sorted[i]->key);
+		row_add_fd(row, sorted[i]->fd);
+		memcpy(row->comm, sorted[i]->comm, COMM_LEN);
+	}
+	free(sorted);
+	rows_free(rows);
+	*rows = kept;
+}
+
+static int take_closed(void *context, void *data, size_t size)
+{
+	struct session *session = context;
+	const struct descriptor_record *record = data;
+
+	if (size < sizeof(*record) || !(session->options->by & BY_FD))
+		return 0;
+	add_record(&session->closed_rows, record);
+	if (HASH_COUNT(session->closed_rows.table) >= CLOSED_MAX)
+		merge_smallest(&session->closed_rows);
+	return 0;
+}
+
+/* Registrations that were not seen to be made; @all: also of sets that seem to be known. */
+static int read_sets(struct session *session, bool all)
+{
+	session->skel->bss->watched_all = all || session->skel->bss->watched_unknown;
+	session->skel->bss->watched_unknown = false;
+	return session_iterate(session->skel->links.iop_watched, &session->buffer);
+}
+
+/*
+ * Sets that hold what cannot be known, such as files of which no watched process has a descriptor
+ * left, would be read for ever: they are not for more than a hundredth of the time.
+ */
+static int read_sets_again(struct session *session)
+{
+	u64 begin_ns = clock_ns();
+	int err;
+
+	if (begin_ns < session->sets_next_ns)
+		return 0;
+	err = read_sets(session, true);
+	session->sets_next_ns = clock_ns() + 100 * (clock_ns() - begin_ns);
+	return err;
+}
+
+int descriptors_retire(struct session *session)
+{
+	if (!session->closed)
+		session->closed = ring_buffer__new(bpf_map__fd(session->skel->maps.closed),
+						   take_closed, session, NULL);
+	if (!session->closed)
+		return fail(EXIT_RUNTIME, "cannot read closed descriptors: %s", strerror(errno));
+	ring_buffer__consume(session->closed);
+	return session->skel->bss->watched_unknown ? read_sets_again(session) : 0;
+}
+
+int descriptors_adopt(struct session *session)
+{
+	return read_sets(session, true);
+}
+
+/* Those that ended so fast that there was no room for their names. */
+static void read_merged(struct session *session, struct reading *reading)
+{
+	struct bpf_map *map = session->skel->maps.closed_sums;
+	proc_id proc, *last = NULL;
+	struct descriptor sum;
+
+	maps_enter(session);
+	while (!bpf_map__get_next_key(map, last, &proc, sizeof(proc))) {
+		if (!bpf_map__lookup_elem(map, &proc, sizeof(proc), &sum, sizeof(sum), 0))
+			add_merged(&reading->rows, &sum, 0);
+		last = &proc;
+	}
+	maps_leave(session);
+}
+
+/* A descriptor that was closed while the open ones were read is in both. */
+static void add_closed(struct session *session, struct reading *reading)
+{
+	struct row *row, *next, *open;
+
+	HASH_ITER(hh, session->closed_rows.table, row, next) {
+		open = row->key.object == OBJECT_MERGED ? NULL :
+		       rows_find(&reading->rows, row->key);
+		if (open && open->fd)
+			rows_drop(&reading->rows, open);
+	}
+	rows_add(&reading->rows, &session->closed_rows);
+}
+
+int descriptors_read(struct session *session, struct reading *reading)
+{
+	struct buffer *buffer = &session->buffer;
+	int err = read_sets(session, false);
+
+	err = err ? : session_iterate(session->skel->links.iop_open, buffer);
+	for (size_t at = 0; !err && at + sizeof(struct descriptor_record) <= buffer->size;
+	     at += sizeof(struct descriptor_record))
+		add_record(&reading->rows, (void *)(buffer->data + at));
+	err = err ? : session_iterate(session->skel->links.iop_unseen, buffer);
+	for (size_t at = 0; !err && at + sizeof(struct descriptor_record) <= buffer->size;
+	     at += sizeof(struct descriptor_record)) {
+		struct descriptor_record *record = (void *)(buffer->data + at);
+
+		add_record(&session->closed_rows, record);
+		maps_enter(session);
+		bpf_map__delete_elem(session->skel->maps.descriptors, &record->head.file,
+				     sizeof(record->head.file), 0);
+		maps_leave(session);
+	}
+	err = err ? : descriptors_retire(session);
+	if (err)
+		return err;
+	add_closed(session, reading);
+	read_merged(session, reading);
+	return 0;
+}
+
+void descriptors_close(struct session *session)
+{
+	ring_buffer__free(session->closed);
+	rows_free(&session->closed_rows);
+}
