@@ -59,8 +59,8 @@ $(OUT) $(OBJ):
 BUILD_DEPS := gcc make clang libbpf-dev libelf-dev zlib1g-dev libjansson-dev uthash-dev bpftool \
 	      pkg-config
 SERVER_DEPS := python3 redis-server redis-tools nginx-light
-TEST_DEPS := libcmocka-dev python3-jsonschema memcached haproxy wrk nodejs strace bpftrace \
-	     linux-perf util-linux
+TEST_DEPS := libcmocka-dev python3-jsonschema memcached haproxy wrk nodejs golang-go \
+	     openjdk-17-jdk-headless strace bpftrace linux-perf util-linux
 
 .PHONY: deps demo-deps test-deps
 deps:

@@ -25,10 +25,17 @@ cli() {
 	return $status
 }
 truth() { $python tests/truth/run.py; }
+fds() { $python tests/truth/fds.py --batch; }
 cross() { $python tests/truth/cross.py; }
-servers() { $python tests/servers/run.py; }
+servers() {
+	local status=0
+	for script in run descriptors; do
+		$python tests/servers/$script.py || status=1
+	done
+	return $status
+}
 # On stock kernels, which are fetched. Not all of it runs without being named: see test-kernels.
-matrix() { $python tests/vm/run.py --suite hooks --suite truth --suite lacking; }
+matrix() { $python tests/vm/run.py --suite hooks --suite truth --suite fds --suite lacking; }
 kernels() {
 	local options=()
 	for backend in ${BACKENDS:-}; do
@@ -38,7 +45,7 @@ kernels() {
 }
 
 suites=("$@")
-[ $# -gt 0 ] || suites=(unit cli truth cross servers matrix)
+[ $# -gt 0 ] || suites=(unit cli truth fds cross servers matrix)
 passed=0 failed=0 skipped=0
 for suite in "${suites[@]}"; do
 	log=$out/tests/$suite.tap

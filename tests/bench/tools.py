@@ -18,6 +18,7 @@ SETTLED_S = 0.4
 WATCHING = "watching"
 # The processes that latency.bt has parameters for.
 LATENCY_PIDS = 4
+BY_FD = "iophase --by fd"
 # What a descriptor of an attached probe is called in /proc/PID/fd.
 PROBES = ("perf_event", "bpf_link", "bpf-raw-tracepoint", "bpf_raw_tp")
 
@@ -145,6 +146,7 @@ def own_tools(iophase, others=()):
         Tool("bare", None),
         Tool("floor", lambda _: [workloads.BUILD / "floor"], says=WATCHING),
         stat(iophase),
+        Tool(BY_FD, lambda pids: [iophase, "--by", "fd", "-p", comma(pids)], says=WATCHING),
         *(stat(other, f"iophase {number}") for number, other in enumerate(others, 2)),
     ]
 

@@ -28,7 +28,7 @@ libc = ctypes.CDLL(None)
 
 NGINX = """
 daemon off;
-worker_processes 1;
+worker_processes %(workers)s;
 pid nginx.pid;
 error_log error.log crit;
 events { worker_connections 512; }
@@ -75,8 +75,9 @@ def redis(home, port, hz=10):
             "--hz", hz]
 
 
-def nginx(home, port, nopush="off"):
-    (home / "nginx.conf").write_text(NGINX % {"port": port, "nopush": nopush})
+def nginx(home, port, nopush="off", workers=1):
+    (home / "nginx.conf").write_text(NGINX % {"port": port, "nopush": nopush,
+                                              "workers": workers})
     (home / "page").write_bytes(PAGE)
     return ["nginx", "-p", f"{home}/", "-c", home / "nginx.conf", "-e", home / "error.log"]
 
@@ -91,21 +92,37 @@ def haproxy(home, port, backend):
     return ["haproxy", "-db", "-f", home / "haproxy.cfg"]
 
 
-def node(home, port):
-    return ["node", HERE / "echo.js", "--port", port]
+def node(home, port, uring=0):
+    return ["env", f"UV_USE_IO_URING={uring}", "node", HERE / "echo.js", "--port", port]
 
 
 def echo(home, port, selector="epoll"):
     return [PYTHON, HERE / "echo.py", "--port", port, "--selector", selector]
 
 
+def asyncio(home, port):
+    return [PYTHON, HERE / "asyncecho.py", "--port", port]
+
+
+def java(home, port):
+    return ["java", "-XX:TieredStopAtLevel=1", HERE / "Echo.java", port]
+
+
+def go(home, port):
+    subprocess.run(["go", "build", "-o", home / "echo", HERE / "echo.go"], check=True,
+                   env={**os.environ, "CGO_ENABLED": "0", "GOCACHE": str(home / "cache")})
+    return [home / "echo", port]
+
+
 def chat(home, port, selector="epoll"):
     return [PYTHON, HERE / "chat.py", "--port", port, "--selector", selector]
 
 
-PROGRAMS = {"redis": "redis-server", "echo": PYTHON, "chat": PYTHON}
+PROGRAMS = {"redis": "redis-server", "echo": PYTHON, "chat": PYTHON, "asyncio": PYTHON,
+            "java": "javac"}
 FORKING = ("nginx",)
-RECIPES = {make.__name__: make for make in (redis, nginx, memcached, haproxy, node, echo, chat)}
+RECIPES = {make.__name__: make for make in (redis, nginx, memcached, haproxy, node, echo, chat,
+                                             asyncio, java, go)}
 
 
 class Server:

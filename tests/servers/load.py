@@ -123,6 +123,17 @@ def memcached(socks, requests, size=64):
             expect(sock, b"VALUE key%d 0 %d\r\n%s\r\nEND\r\n" % (speaker, size, value))
 
 
+def redis(socks, requests, size=64):
+    """A SET and a GET in turn on each connection."""
+    for number in range(requests // 2):
+        for speaker, sock in enumerate(socks):
+            value = message(number, speaker, size)
+            sock.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n%s\r\n" % (size, value))
+            expect(sock, b"+OK\r\n")
+            sock.sendall(b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n")
+            expect(sock, b"$%d\r\n%s\r\n" % (size, value))
+
+
 def for_seconds(seconds, think_s=0):
     """Numbers rounds until the time is over, with a pause between them."""
     deadline = time.monotonic() + seconds

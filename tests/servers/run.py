@@ -5,7 +5,6 @@
 import functools
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ import time
 sys.dont_write_bytecode = True
 import farm  # noqa: E402
 import load  # noqa: E402
-import tap  # noqa: E402
+import suite  # noqa: E402
 import watch  # noqa: E402
 import witness  # noqa: E402
 from watch import WAIT  # noqa: E402
@@ -374,26 +373,5 @@ TESTS = [
 ]
 
 
-def when_possible(test, programs):
-    def run(case):
-        if os.geteuid():
-            raise tap.Skip("needs root")
-        for name in programs:
-            if not farm.installed(name):
-                raise tap.Skip(f"{name} is not installed")
-        test(case)
-    return run
-
-
-def main():
-    farm.end_on(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    if not watch.IOPHASE.exists():
-        print("Bail out! iophase is not built")
-        return 1
-    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
-    return tap.run([(name, when_possible(test, programs))
-                    for name, test, programs in TESTS if wanted in name])
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(suite.main(TESTS))

@@ -26,8 +26,9 @@ class Failed(Exception):
 class Watch:
     """Watches `pids` from the start of the block to its end; then `report` is there."""
 
-    def __init__(self, *pids):
+    def __init__(self, *pids, by="process,thread,call"):
         self.pids = pids
+        self.by = by
         self.report = None
         self.notes = b""
 
@@ -36,7 +37,7 @@ class Watch:
         self.output = os.path.join(self.home.name, "report.json")
         targets = ",".join(str(pid) for pid in self.pids)
         self.process = subprocess.Popen([IOPHASE, "-j", "-o", self.output, "-p", targets,
-                                         "--by", "process,thread,call"],
+                                         "--by", self.by],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
             self._await_ready()

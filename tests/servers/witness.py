@@ -3,6 +3,7 @@
 
 import collections
 import json
+import os
 import pathlib
 import re
 import select
@@ -15,6 +16,7 @@ import time
 import load
 
 PATIENCE_S = 15
+EPOLL_WAITS = ("232", "281", "441")  # epoll_wait, epoll_pwait, epoll_pwait2
 
 
 # The kernel's accounts.
@@ -44,13 +46,53 @@ def inside(pid):
     return numbers
 
 
+def children(pid):
+    """Of a process with one thread."""
+    text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(word) for word in text.split()]
+
+
+def descriptors(pid):
+    """Of each open descriptor what it leads to, and its flags, as of open(2)."""
+    seen = {}
+    for entry in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
+        text = entry.read_text()
+        flags = int(re.search(r"^flags:\s*(\d+)", text, re.M).group(1), 8)
+        seen[int(entry.name)] = (os.readlink(f"/proc/{pid}/fd/{entry.name}"), flags)
+    return seen
+
+
+def epoll_sets(pid):
+    """The registrations with each epoll instance, by its descriptor: (descriptor, mask, data)."""
+    sets = {}
+    for fd, (link, _) in descriptors(pid).items():
+        if link == "anon_inode:[eventpoll]":
+            text = pathlib.Path(f"/proc/{pid}/fdinfo/{fd}").read_text()
+            sets[fd] = {(int(tfd), int(mask, 16), int(data, 16)) for tfd, mask, data in
+                        re.findall(r"^tfd:\s*(\d+) events:\s*(\w+) data:\s*(\w+)", text, re.M)}
+    return sets
+
+
+def runs(pid):
+    """Whether one of its threads runs, or would if there were a CPU for it."""
+    return any((task / "stat").read_text().rpartition(")")[2].split()[0] == "R"
+               for task in pathlib.Path(f"/proc/{pid}/task").iterdir())
+
+
+def waited(pid):
+    """The epoll instances, by their descriptors, in which a thread sleeps (x86-64)."""
+    calls = [(task / "syscall").read_text().split()
+             for task in pathlib.Path(f"/proc/{pid}/task").iterdir()]
+    return {int(call[1], 16) for call in calls if call[0] in EPOLL_WAITS}
+
+
 def settle(pid, quiet_s=0.03, patience_s=1):
     """Waits until the process has nothing to do any more; a timer of its own may keep it busy."""
     deadline = time.monotonic() + patience_s
     seen, since = None, 0
     while time.monotonic() < deadline:
         now = run_times(pid)
-        if now != seen:
+        if now != seen or runs(pid):
             seen, since = now, time.monotonic()
         elif time.monotonic() - since > quiet_s:
             return

@@ -94,7 +94,7 @@ static void routes(void **state)
 
 	(void)state;
 	select_calls("read", selected);
-	calls_route(selected, true, route);
+	calls_route(selected, true, false, route);
 	assert_int_equal(ROUTE_CALL(route[__NR_read]), CALL_read);
 	assert_int_equal(ROUTE_ARGS(route[__NR_read]), ARGS_BUF);
 	assert_true(route[calls[CALL_read].nr_i386] & ROUTE_COMPAT);
@@ -106,7 +106,7 @@ static void routes(void **state)
 
 	memset(route, 0, sizeof(route));
 	select_calls("epoll_wait", selected);
-	calls_route(selected, true, route);
+	calls_route(selected, true, false, route);
 	assert_int_equal(ROUTE_CALL(route[__NR_epoll_ctl]), CALL_epoll_ctl);
 	assert_int_equal(ROUTE_ARGS(route[__NR_close]), ARGS_CLOSE);
 	assert_int_equal(ROUTE_CALL(route[__NR_close]), CALL_NO_ROW);

@@ -11,6 +11,7 @@ unit-build: $(UNIT_TESTS)
 # Each is linked with the files it tests, and with those that they call.
 $(UNIT)/text.test: $(OBJ)/text.o
 $(UNIT)/calls.test: $(OBJ)/calls.o
+$(UNIT)/fd.test: $(addprefix $(OBJ)/,fd.o rows.o calls.o text.o fail.o)
 $(UNIT)/rows.test: $(addprefix $(OBJ)/,rows.o calls.o fail.o)
 $(UNIT)/options.test: $(addprefix $(OBJ)/,options.o backend.o calls.o rows.o fail.o)
 

@@ -33,14 +33,16 @@ MATRIX_TIMEOUT_S = 20 * 60  # by when every guest has ended or is ended
 Cell = collections.namedtuple("Cell", "kernel backend append suite")
 
 # hooks: every hook loaded and attached, those chosen as expected, one program counted right, and
-# what is lost when hooks are pre-empted; truth: all truth programs, with each backend. These are
-# part of make test: lacking: on one kernel, without types that only programs on
-# functions read. exact: backends against each other; full: hooks, pre-empted everywhere.
+# what is lost when hooks are pre-empted; truth: all truth programs, with each backend; fds: those
+# about descriptors and loops; lacking: on one kernel, without types that only programs on functions
+# read. These are part of make test. exact: backends against each other; full: hooks, pre-empted
+# everywhere.
 HOOKS = ("python3 tests/truth/run.py --only 'every call in one thread'; "
          "python3 tests/exact/run.py --stress-only")
 SUITES = {
     "hooks": HOOKS,
     "truth": "python3 tests/truth/run.py --batch --figures /out/figures.json{options}",
+    "fds": "python3 tests/truth/fds.py --batch",
     "exact": "python3 tests/exact/run.py",
     "full": HOOKS,
     "lacking": "python3 tests/cli/lacking.py --trampoline",
@@ -129,7 +131,7 @@ def command(cell):
 
 
 def label(cell):
-    suite = cell.suite if cell.suite in ("hooks", "exact") else None
+    suite = cell.suite if cell.suite in ("hooks", "exact", "fds") else None
     return " ".join([cell.kernel.name, *filter(None, (cell.backend, cell.append, suite))])
 
 
