@@ -137,8 +137,8 @@ static __always_inline int wait_ends(struct thread *th, struct activity *act, u3
 		wait_reports(th, loop, act->loop, ret, now);
 	act->turn_blocked_ns = 0;
 	act->turn_runnable_ns = 0;
-	/* What was done here is no time of the turn. */
-	act->turn_ns = bpf_ktime_get_ns();
+	/* What was done here is no time of the turn; a wait that was interrupted may be over for long. */
+	act->turn_ns = ret > 0 ? bpf_ktime_get_ns() : now;
 	return 0;
 }
 
@@ -324,16 +324,17 @@ static __always_inline void waking_ready(struct thread *th)
 				       epitem, ffd.file), th->wake_ns);
 }
 
-/* Number @fd of @task is about to be closed. */
-static __always_inline void number_closed(struct task_struct *task, u32 fd)
+/* Number @fd of @task, of process @proc, is about to be closed. */
+static __always_inline void number_closed(struct task_struct *task, u64 proc, u32 fd)
 {
 	if (!knobs.sets_hooked)
 		epoll_closed(task, fd);
 	if (knobs.descriptors)
-		descriptor_closed((u64)file_of(task, fd), fd, false);
+		descriptor_closed((u64)file_of(task, fd), fd, proc, false);
 }
 
 struct close_range {
+	u64 proc;
 	u32 first;
 	u32 exit;
 };
@@ -344,18 +345,19 @@ static long close_step(u32 index, struct close_range *range)
 	u32 fd = range->first + index;
 
 	if (!range->exit)
-		number_closed(task, fd);
+		number_closed(task, range->proc, fd);
 	else
-		descriptor_closed((u64)file_of(task, fd), fd, true);
+		descriptor_closed((u64)file_of(task, fd), fd, range->proc, true);
 	return 0;
 }
 
 #define CLOSE_MAX	(1 << 20)
 
 /* @exit: the process ends, which epoll sets are told by other means. */
-static __always_inline void range_closed(struct task_struct *task, u32 first, u32 last, bool exit)
+static __always_inline void range_closed(struct task_struct *task, u64 proc, u32 first, u32 last,
+					 bool exit)
 {
-	struct close_range range = { .first = first, .exit = exit };
+	struct close_range range = { .proc = proc, .first = first, .exit = exit };
 	u32 max_fds;
 
 	if (LACKS(files))

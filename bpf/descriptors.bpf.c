@@ -42,18 +42,16 @@ int iop_watched(struct bpf_iter__task_file *ctx)
 	struct file *file = ctx->file;
 	struct task_struct *task = ctx->task;
 	struct items_walk walk = {};
-	struct thread *th;
 	u64 ep;
 
 	if (!file || !task || !file_is_epoll(file))
 		return 0;
-	th = thread_of(task);
-	if (!th)
+	walk.proc = process_watched(task);
+	if (!walk.proc)
 		return 0;
 	ep = file_private(file);
 	if (!watched_all && set_followed(ep))
 		return 0;
-	walk.proc = th->proc;
 	walk.tree.at = read_word(ep + bpf_core_field_offset(struct eventpoll, rbr.rb_leftmost));
 	if (walk.tree.at)
 		bpf_loop(INTEREST_MAX, watched_step, &walk, 0);
@@ -78,7 +76,7 @@ int iop_open(struct bpf_iter__task_file *ctx)
 	u64 file = address_of(ctx->file);
 	struct descriptor *d;
 
-	if (!file || !task || !thread_of(task))
+	if (!file || !task || !process_watched(task))
 		return 0;
 	d = bpf_map_lookup_elem(&descriptors, &file);
 	if (!d || !d->born_ns || !descriptor_is(d, file))

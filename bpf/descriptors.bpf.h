@@ -19,6 +19,18 @@ struct {
 	__type(value, struct descriptor);
 } descriptors SEC(".maps");
 
+/*
+ * Processes of which a thread is watched. The iterators over descriptor tables are shown the thread
+ * that leads a process, which need not be one of them.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, proc_id);
+	__type(value, u8);
+} processes SEC(".maps");
+
 /* Descriptors that were closed: struct descriptor_record. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -105,6 +117,19 @@ static __always_inline void descriptor_name(u64 file, struct task_struct *leader
 	bpf_probe_read_kernel(head->comm, COMM_LEN, leader->comm);
 }
 
+/* The last report of @d is judged, when the next comes, or it ends: was it served, and was it all taken. */
+static __always_inline void report_judge(struct descriptor *d)
+{
+	if (!(d->flags & FD_REPORTED))
+		return;
+	if (!(d->flags & FD_SERVED))
+		ADD(&d->sum, unserved, 1);
+	else if (d->flags & FD_DRAINED)
+		ADD(&d->sum, drained, 1);
+	else if (d->left && d->left != LEFT_UNKNOWN)
+		ADD(&d->sum, undrained, 1);
+}
+
 /* A record for @d, of the file at @file, in the ring; NULL: no room, or nothing to say. */
 static __always_inline struct descriptor_record *record_begin(struct descriptor *d, u64 file)
 {
@@ -131,8 +156,11 @@ static __always_inline struct descriptor_record *record_begin(struct descriptor 
 __noinline int descriptor_end(u64 file, bool exit)
 {
 	struct descriptor *d = bpf_map_lookup_elem(&descriptors, &file);
-	struct descriptor_record *record = d ? record_begin(d, file) : NULL;
+	struct descriptor_record *record;
 
+	if (d)
+		report_judge(d);
+	record = d ? record_begin(d, file) : NULL;
 	if (record) {
 		record->head.ended = exit;
 		descriptor_name(file, bpf_get_current_task_btf()->group_leader, &record->head);
@@ -200,19 +228,6 @@ static __always_inline void descriptor_ready(u64 file, u64 now)
 
 	if (d && !d->ready_ns)
 		d->ready_ns = now;
-}
-
-/* The last report of @d is judged, when the next comes: was it served, and was it all taken. */
-static __always_inline void report_judge(struct descriptor *d)
-{
-	if (!(d->flags & FD_REPORTED))
-		return;
-	if (!(d->flags & FD_SERVED))
-		ADD(&d->sum, unserved, 1);
-	else if (d->flags & FD_DRAINED)
-		ADD(&d->sum, drained, 1);
-	else if (d->left && d->left != LEFT_UNKNOWN)
-		ADD(&d->sum, undrained, 1);
 }
 
 static __always_inline u64 later(u64 a, u64 b)

@@ -29,7 +29,7 @@ struct {
 
 u64 next_loop = 1;
 
-#define LOOPS_SEEN 4
+#define LOOPS_SEEN 16
 
 /* What a watched thread does besides its call; only the thread itself, and its switches, write it. */
 struct activity {

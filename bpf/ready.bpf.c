@@ -34,8 +34,11 @@ static __always_inline void sock_ready(u64 sk)
 {
 	u64 sock = FIELD(sk, sock, sk_socket), file = sock ? FIELD(sock, socket, file) : 0;
 
-	if (file)
-		descriptor_ready(file, bpf_ktime_get_ns());
+	struct descriptor *d = file ? bpf_map_lookup_elem(&descriptors, &file) : NULL;
+
+	/* Whoever waits for room to write in it is not told of this. */
+	if (d && !d->ready_ns && !(d->watch == WATCH_EPOLL && !(d->mask & (EPOLLIN | EPOLLRDHUP))))
+		d->ready_ns = bpf_ktime_get_ns();
 }
 
 SEC("tp_btf/sk_data_ready")

@@ -231,15 +231,15 @@ static __always_inline void call_begin(struct task_struct *task, struct thread *
 }
 
 /* What has no rows of its own: it is looked at for what it means to others. */
-static __always_inline void helper_enter(struct task_struct *task, u32 args, u64 a0, u64 a1,
-					 u32 a2)
+static __always_inline void helper_enter(struct task_struct *task, u64 proc, u32 args, u64 a0,
+					 u64 a1, u32 a2)
 {
 	if (args == ARGS_CLOSE)
-		number_closed(task, a0);
+		number_closed(task, proc, a0);
 	else if (args == ARGS_DUP && a0 != a1 && file_of(task, a0))
-		number_closed(task, a1);
+		number_closed(task, proc, a1);
 	else if (args == ARGS_CLOSE_RANGE && !(a2 & CLOSE_RANGE_CLOEXEC))
-		range_closed(task, a0, a1, false);
+		range_closed(task, proc, a0, a1, false);
 }
 
 /* @th enters the call of @route. */
@@ -256,7 +256,7 @@ static __always_inline void thread_enters(struct task_struct *task, struct threa
 		call_held_ends(th, false);
 	}
 	if (ROUTE_CALL(route) >= NR_CALLS) {
-		helper_enter(task, args, a0, a1, a2);
+		helper_enter(task, th->proc, args, a0, a1, a2);
 		return;
 	}
 	if (!ROUTE_CALL(route))

@@ -104,6 +104,26 @@ static __always_inline proc_id proc_of(struct task_struct *task)
 	return (u64)(u32)task->tgid << 32 | (u32)(task->group_leader->start_time >> 20);
 }
 
+static __always_inline void process_begins(u64 proc)
+{
+	u8 watched = 1;
+
+	if (bpf_map_update_elem(&processes, &proc, &watched, BPF_ANY))
+		loss(LOSS_fds_full);
+}
+
+/* The process that @task leads, if any thread of it is watched; else 0. */
+static __always_inline u64 process_watched(struct task_struct *task)
+{
+	struct thread *th = thread_of(task);
+	u64 proc;
+
+	if (th || !knobs.descriptors)
+		return th ? th->proc : 0;
+	proc = proc_of(task);
+	return bpf_map_lookup_elem(&processes, &proc) ? proc : 0;
+}
+
 static __always_inline struct thread *watch_begin(struct task_struct *task)
 {
 	struct thread *th = bpf_task_storage_get(&threads, task, NULL,
@@ -115,6 +135,8 @@ static __always_inline struct thread *watch_begin(struct task_struct *task)
 	}
 	if (!th->proc) {
 		th->proc = proc_of(task);
+		if (knobs.descriptors)
+			process_begins(th->proc);
 		__sync_fetch_and_add(&watched_threads, 1);
 	}
 	return th;
@@ -139,8 +161,13 @@ static __always_inline void watch_end(struct task_struct *task, struct thread *t
 	if (!stopped && group_exits(task))
 		epoll_check(th->sized_ep);
 	/* The last of its threads: what the process still has open ends now. */
-	if (knobs.descriptors && !stopped && !task->signal->live.counter)
-		range_closed(task, 0, -1, true);
+	if (knobs.descriptors && !task->signal->live.counter) {
+		u64 proc = th->proc;
+
+		if (!stopped)
+			range_closed(task, proc, 0, -1, true);
+		bpf_map_delete_elem(&processes, &proc);
+	}
 	if (th->call && th->call < NR_CALLS && !th->began_before && !stopped) {
 		slot = slot_of(th, th->call);
 		if (slot)
@@ -413,7 +440,7 @@ int iop_epolls(struct bpf_iter__task_file *ctx)
 	if (!file || !task)
 		return 0;
 	kind_learn(task, ctx->fd, file);
-	if (!file_is_epoll(file) || !thread_of(task))
+	if (!file_is_epoll(file) || !process_watched(task))
 		return 0;
 	record.ep = file_private(file);
 	record.tgid = task->tgid;

@@ -201,7 +201,7 @@ static long items_end_step(u32 index, struct items_end *walk)
  * Number @fd is about to be closed, by its process or by @exit of that. The file ends with its last
  * reference, and leaves all sets that it is in.
  */
-__noinline int descriptor_closed(u64 file, u32 fd, bool exit)
+__noinline int descriptor_closed(u64 file, u32 fd, u64 proc, bool exit)
 {
 	struct descriptor *d = file ? bpf_map_lookup_elem(&descriptors, &file) : NULL;
 	struct items_end walk = {};
@@ -217,7 +217,8 @@ __noinline int descriptor_closed(u64 file, u32 fd, bool exit)
 	if (!exit)
 		descriptor_served(d, bpf_ktime_get_ns());
 	if (file_other_refs((struct file *)file) > 0) {
-		if (d->fd == fd)
+		/* The number is that of its first process, until another uses it. */
+		if (!exit && d->fd == fd && d->proc == proc)
 			d->flags |= FD_CLOSED;
 		return 0;
 	}

@@ -284,7 +284,7 @@ void set_loop(json_t *object, json_t *tiers, const struct report *report, const 
 		set_null(figures, "descriptors");
 	else
 		set_u64(figures, "descriptors", row->loop->descriptors);
-	json_object_set_new(figures, "utilisation", json_real(loop_utilisation(row->loop)));
+	json_object_set_new(figures, "utilisation", json_real(loop_utilisation(row->loop, report->duration_ns)));
 	json_object_set_new(figures, "lag", loop_lag_json(loop));
 	json_object_set_new(object, "loop", figures);
 	set_tier(tiers, "lag", epoll ? report->fd_lag_tier : "bound");

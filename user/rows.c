@@ -262,8 +262,10 @@ static void row_subtract(struct row *row, const struct row *before)
 #undef FIGURE
 	row->wait_calls -= before->wait_calls;
 	row->timeouts -= before->timeouts;
-	if (before->fd && row->fd)
+	if (before->fd && row->fd) {
+		row->fd->merged -= before->fd->merged;
 		fd_add(&row->fd->descriptor, &before->fd->descriptor, -1);
+	}
 	if (before->loop && row->loop)
 		loop_add(&row->loop->figures, &before->loop->figures, -1);
 	if (before->hist) {
@@ -353,13 +355,15 @@ double row_quantile(const struct row *row, int which, double q)
 	return row->hist ? hist_quantile(row->hist->buckets[which], row->sum.calls, q) : -1;
 }
 
-double loop_utilisation(const struct row_loop *loop)
+double loop_utilisation(const struct row_loop *loop, u64 duration_ns)
 {
 	const struct loop_sum *sum = &loop->figures.sum;
-	u64 wall = sum->turn_ns + sum->wait_ns + loop->turning_ns;
+	u32 threads = loop->figures.threads ? : 1;
+	u64 turning_ns = loop->turning_ns < duration_ns ? loop->turning_ns : duration_ns;
+	double busy = sum->turn_ns + sum->wait_ns - sum->wait_blocked_ns + turning_ns;
 
-	/* Nothing has ended: it is in its first wait. */
-	return wall ? 1 - (double)sum->wait_blocked_ns / wall : 0;
+	/* A turn that began before is counted when it ends. */
+	return busy < (double)duration_ns * threads ? busy / duration_ns / threads : 1;
 }
 
 u64 loop_turn_on_cpu_ns(const struct row_loop *loop)

@@ -125,10 +125,10 @@ double row_quantile(const struct row *row, int which, double q);
 double hist_quantile(const u64 *buckets, u64 count, double q);
 
 /*
- * The part of its time that a loop is not blocked in its wait, with the turn that is under way: 1 is
- * a loop at its limit, whether it works or spins.
+ * The part of @duration_ns, for each of its threads, that a loop was not blocked in its waits, with
+ * the turn that is under way: 1 is a loop at its limit, whether it works or spins.
  */
-double loop_utilisation(const struct row_loop *loop);
+double loop_utilisation(const struct row_loop *loop, u64 duration_ns);
 
 /* On-CPU time of its turns, ns. */
 u64 loop_turn_on_cpu_ns(const struct row_loop *loop);

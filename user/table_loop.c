@@ -34,9 +34,12 @@ static struct text column_threads(const struct row *row)
 	return text_count(row->loop->figures.threads);
 }
 
+/* Of the report that is printed. */
+static u64 duration_ns;
+
 static struct text column_busy(const struct row *row)
 {
-	double busy = loop_utilisation(row->loop);
+	double busy = loop_utilisation(row->loop, duration_ns);
 	struct text text;
 
 	snprintf(text.buf, sizeof(text.buf), "%.0f%%", busy * 100);
@@ -206,6 +209,7 @@ static void print_blocked_rows(FILE *out, const struct report *report)
 
 void print_loops(FILE *out, const struct report *report)
 {
+	duration_ns = report->duration_ns;
 	print_rows(out, report, turn_columns, ARRAY_SIZE(turn_columns), any_row);
 	print_rows(out, report, wait_columns, ARRAY_SIZE(wait_columns), any_row);
 	print_blocked_rows(out, report);

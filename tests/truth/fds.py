@@ -34,7 +34,8 @@ SOCKETS = ("tcp", "udp", "unix")
 
 Case = collections.namedtuple("Case", "name command by how", defaults=["fd", ""])
 
-# how: "alone" = in a run of its own; "attach" = started before iophase, and outlives the watch; "namespace" = in its own.
+# how: "alone" = in a run of its own; "attach" = started before iophase, and outlives the watch; "namespace" = in its own;
+# "worker" = by the name of one of its threads.
 CASES = [
     *(Case(f"lag, {kind}, {ms} ms, {when}", f"lag {kind} {ms} {times} {when}")
       for kind in ("pipe", "tcp", "udp", "unix", "eventfd")
@@ -52,6 +53,7 @@ CASES = [
     Case("registered and taken out", "registered"),
     Case("nested epoll", "nested"),
     Case("registered before the watch", "before", how="attach"),
+    Case("a thread that does not lead", "thread", how="worker"),
     Case("reported and not served", "unserved"),
     *(Case(f"left in it: {kind}", f"left {kind} {left}")
       for kind, left in (("tcp", 60), ("unix", 0), ("pipe", 1), ("udp", 0))),
@@ -164,6 +166,8 @@ def run_once(case, args):
     options = ["--by", case.by, *(("--backend", args.backend) if args.backend else ())]
     if case.how == "attach":
         return watch_before(args.iophase, argv, options)
+    if case.how == "worker":
+        return watch_before(args.iophase, argv, [*options, "-n", "fds-worker"])
     if case.how == "namespace":
         argv = ["unshare", "--pid", "--net", "--fork", *argv]
     return harness.watch(args.iophase, argv, options)

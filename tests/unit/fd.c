@@ -169,14 +169,18 @@ static void loops(void **state)
 	struct row_loop loop = { 0 };
 
 	(void)state;
-	assert_true(loop_utilisation(&loop) == 0);
+	assert_true(loop_utilisation(&loop, 100) == 0);
 	loop.turning_ns = 50;
-	assert_true(loop_utilisation(&loop) == 1);
+	assert_true(loop_utilisation(&loop, 100) == 0.5);
+	loop.turning_ns = 500;
+	assert_true(loop_utilisation(&loop, 100) == 1);
+	loop.turning_ns = 0;
+	loop.figures.threads = 2;
 	loop.figures.sum = (struct loop_sum){
 		.turn_ns = 100, .turn_blocked_ns = 20, .turn_runnable_ns = 30,
 		.wait_ns = 50, .wait_blocked_ns = 50,
 	};
-	assert_true(loop_utilisation(&loop) == 0.75);
+	assert_true(loop_utilisation(&loop, 100) == 0.5);
 	assert_int_equal(loop_turn_on_cpu_ns(&loop), 50);
 }
 
