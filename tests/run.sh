@@ -35,7 +35,7 @@ servers() {
 	return $status
 }
 # On stock kernels, which are fetched. Not all of it runs without being named: see test-kernels.
-matrix() { $python tests/vm/run.py --suite hooks --suite truth --suite fds --suite lacking; }
+matrix() { $python tests/vm/run.py --suite hooks --suite truth --suite lacking; }
 kernels() {
 	local options=()
 	for backend in ${BACKENDS:-}; do

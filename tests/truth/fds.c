@@ -187,9 +187,10 @@ static void lag_row(const struct late *late, const struct round *rounds)
 	truth_num("unserved", 0);
 	truth_num("lag.reported_to_served.count", (uint64_t)late->times);
 	truth_range("lag.reported_to_served.ns", serve_lo, serve_hi);
-	truth_put(",\"timed\":{\"lag.ready_to_reported.count\":%d,\"lag.untimed\":0,"
+	/* Level-triggered, it is asked in each wait, and can be found ready before it says so itself. */
+	truth_put(",\"timed\":{\"lag.ready_to_reported.count\":[%d,%d],\"lag.untimed\":[0,%d],"
 		  "\"lag.ready_to_reported.ns\":[%" PRIu64 ",%" PRIu64 "]}",
-		  late->times, report_lo, report_hi);
+		  late->times - met, late->times, met, report_lo, report_hi);
 	truth_put(",\"untimed\":{\"lag.untimed\":[%d,%d],\"lag.untimed_most_ns\":[%" PRIu64 ",%"
 		  PRIu64 "]}", late->times - met, late->times, report_lo, UINT64_MAX >> 2);
 	row_end();

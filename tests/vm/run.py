@@ -33,10 +33,10 @@ MATRIX_TIMEOUT_S = 20 * 60  # by when every guest has ended or is ended
 Cell = collections.namedtuple("Cell", "kernel backend append suite")
 
 # hooks: every hook loaded and attached, those chosen as expected, one program counted right, and
-# what is lost when hooks are pre-empted; truth: all truth programs, with each backend; fds: those
-# about descriptors and loops; lacking: on one kernel, without types that only programs on functions
-# read. These are part of make test. exact: backends against each other; full: hooks, pre-empted
-# everywhere.
+# what is lost when hooks are pre-empted; truth: all truth programs, with each backend; lacking: on
+# one kernel, without types that only programs on functions read. These are part of make test. fds:
+# the programs about descriptors and loops; exact: backends against each other; full: hooks,
+# pre-empted everywhere.
 HOOKS = ("python3 tests/truth/run.py --only 'every call in one thread'; "
          "python3 tests/exact/run.py --stress-only")
 SUITES = {
