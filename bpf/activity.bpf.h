@@ -110,6 +110,8 @@ static __always_inline void wait_counts(struct thread *th, struct event_loop *lo
 	}
 	if (!ret)
 		ADD(&loop->sum, empty, 1);
+	else if (ret < 0)
+		ADD(&loop->sum, failed, 1);
 	if (ret <= 0)
 		return;
 	ADD(&loop->sum, events, ret);
@@ -135,8 +137,7 @@ static __always_inline int wait_ends(struct thread *th, struct activity *act, u3
 		wait_counts(th, loop, args, ret, now);
 	if (ret > 0)
 		wait_reports(th, loop, act->loop, ret, now);
-	act->turn_blocked_ns = 0;
-	act->turn_runnable_ns = 0;
+	turn_clear(act);
 	/* What was done here is no time of the turn; a wait that was interrupted may be over for long. */
 	act->turn_ns = ret > 0 ? bpf_ktime_get_ns() : now;
 	return 0;
@@ -169,78 +170,73 @@ __noinline int ctl_ends(struct thread *th, struct activity *act, s64 ret)
 	return 0;
 }
 
-/* The bytes that an input call took, which are in its buffers. */
-static __always_inline u64 bytes_taken(struct thread *th, struct call_kind kind, u64 ret)
-{
-	if (kind.ret == RET_MSGS)
-		return mmsg_bytes(th->args[1], ret, th->args[3] & MSG_TRUNC);
-	/* With MSG_TRUNC the result can be more than there was room for. */
-	return kind.args == ARGS_BUFF && ret > th->args[2] ? th->args[2] : ret;
-}
-
-/* It only looked at what is there. */
-static __always_inline bool call_peeks(struct thread *th, struct call_kind kind)
-{
-	u64 flags = kind.args == ARGS_MSG ? th->args[2] :
-		    kind.args == ARGS_BUFF || kind.args == ARGS_MMSG ? th->args[3] : 0;
-
-	return flags & MSG_PEEK;
-}
-
 /*
- * splice(2) took @ret from @d and put it into its other descriptor. An EAGAIN can be of either, so
- * it does not tell that @d is empty. @counted: it passes the filters.
+ * splice(2) or sendfile(2) moved @ret from one descriptor to another. An EAGAIN can be of either,
+ * so it does not tell that the first is empty.
  */
-__noinline int descriptor_spliced(struct thread *th, struct descriptor *d, s64 ret, u64 now,
-				  bool counted)
+__noinline int descriptor_moved(struct thread *th, struct activity *act, u32 args, s64 ret, u64 now)
 {
-	struct descriptor *to;
+	struct descriptor *d, *other, *from, *to;
+	u64 file;
+	u32 fd;
 
-	if (!th || !d)
+	if (!th || !act)
 		return 0;
+	file = act->file;
+	d = bpf_map_lookup_elem(&descriptors, &file);
+	if (!d)
+		return 0;
+	fd = args == ARGS_SPLICE ? th->args[2] : th->args[1];
+	other = descriptor_of((u64)file_of(bpf_get_current_task_btf(), fd), th->proc, fd);
+	if (!other)
+		return 0;
+	from = args == ARGS_SPLICE ? d : other;
+	to = args == ARGS_SPLICE ? other : d;
+	descriptor_served(other, th->enter_ns);
+	other->called_ns = now;
 	if (ret > 0 || ret == -EAGAIN)
-		descriptor_taken(d, false, false, now);
-	to = descriptor_of((u64)file_of(bpf_get_current_task_btf(), th->args[2]), th->proc,
-			   th->args[2]);
-	if (!to)
-		return 0;
-	descriptor_served(to, th->enter_ns);
-	to->called_ns = now;
-	if (counted && ret > 0) {
-		ADD(&d->sum, in_bytes, ret);
+		descriptor_taken(from, false, false, now);
+	if (act->counted && ret > 0) {
+		ADD(&from->sum, in_bytes, ret);
 		ADD(&to->sum, out_bytes, ret);
 	}
 	return 0;
 }
 
-/* The results of a call on @d, and what it left there. */
+/* What an input call on @d found, and left there; one that asked for no bytes found nothing out. */
+static __always_inline void descriptor_input(struct thread *th, struct descriptor *d,
+					     struct call_kind kind, s64 ret, u64 now)
+{
+	bool sized = kind.args == ARGS_BUF || kind.args == ARGS_BUFF;
+	bool peeks = call_peeks(th, kind), ends = !ret && kind.ret == RET_BYTES;
+
+	if ((ret < 0 && ret != -EAGAIN) || (ends && sized && !th->args[2]))
+		return;
+	descriptor_taken(d, ret == -EAGAIN,
+			 !peeks && (ends || (sized && (u64)ret < th->args[2])), now);
+}
+
+/* The results of a call on @d. */
 static __always_inline void descriptor_result(struct thread *th, struct descriptor *d,
 					      struct call_kind kind, s64 ret, u64 now, bool counted)
 {
 	bool input = kind.class == CLASS_INPUT, bytes = kind.ret == RET_BYTES || kind.ret == RET_MSGS;
 	u64 copy = 0, bound = 0;
 
-	if (input && (ret > 0 || ret == -EAGAIN || (!ret && kind.ret != RET_BYTES) ||
-		      (!ret && th->args[2])) && !call_peeks(th, kind))
-		descriptor_taken(d, ret == -EAGAIN || (bytes && !ret),
-				 (kind.args == ARGS_BUF || kind.args == ARGS_BUFF) &&
-				 (u64)ret < th->args[2], now);
+	if (input)
+		descriptor_input(th, d, kind, ret, now);
 	if (!counted)
 		return;
-	if (ret == -EAGAIN) {
+	if (ret == -EAGAIN)
 		ADD(&d->sum, eagain, 1);
-	} else if (ret < 0) {
+	else if (ret < 0)
 		ADD(&d->sum, errors, 1);
-	} else if (!input) {
-		if (kind.ret == RET_SENT && kind.args != ARGS_SPLICE)
-			ADD(&d->sum, out_bytes, ret);
-		else if (kind.ret == RET_MSGS)
-			ADD(&d->sum, out_bytes, mmsg_bytes(th->args[1], ret, false));
-	} else if (bytes && !ret) {
+	else if (input && bytes && !ret)
 		ADD(&d->sum, zero, 1);
-	} else if (bytes && !call_peeks(th, kind)) {
-		ADD(&d->sum, in_bytes, bytes_taken(th, kind, ret));
-	}
+	else if (input && !call_peeks(th, kind))
+		ADD(&d->sum, in_bytes, th->moved);
+	else if (!input && kind.args != ARGS_SPLICE && kind.args != ARGS_SENDFILE)
+		ADD(&d->sum, out_bytes, th->moved);
 	if (input && bytes && ret > 0) {
 		copy_times(th, now, &copy, &bound);
 		ADD(&d->sum, copy_ns, copy);
@@ -271,8 +267,8 @@ __noinline int descriptor_called(struct thread *th, struct activity *act, u32 ca
 		}
 	}
 	descriptor_result(th, d, kind, ret, now, act->counted);
-	if (kind.args == ARGS_SPLICE)
-		descriptor_spliced(th, d, ret, now, act->counted);
+	if (kind.args == ARGS_SPLICE || kind.args == ARGS_SENDFILE)
+		descriptor_moved(th, act, kind.args, ret, now);
 	d->called_ns = now;
 	return 0;
 }

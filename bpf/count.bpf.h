@@ -247,43 +247,56 @@ __noinline int count_wait(struct thread *th, struct totals *sum, u32 call, s64 r
 	return 0;
 }
 
-/* The bytes of a call with flags or messages, of which the result does not tell all. */
-__noinline int count_messages(struct thread *th, struct totals *sum, u32 call, u64 ret)
+/* The flags of an input call, if it has any. */
+static __always_inline u64 input_flags(struct thread *th, struct call_kind kind)
 {
-	u64 bytes = ret, flags = 0, room;
-	struct call_kind kind;
-
-	if (!th || !sum || call >= NR_CALLS)
+	if (kind.class != CLASS_INPUT)
 		return 0;
-	kind = kind_of(call);
-	if (kind.ret == RET_MSGS) {
-		sum->messages += ret;
-		flags = kind.class == CLASS_INPUT ? th->args[3] : 0;
-		bytes = mmsg_bytes(th->args[1], ret, flags & MSG_TRUNC);
-	} else if (kind.args == ARGS_BUFF) {
-		flags = th->args[3];
-		if (bytes > th->args[2])
-			bytes = th->args[2];
-	} else {
-		flags = th->args[2];
-		room = flags & MSG_TRUNC ? msg_room(th->args[1]) : bytes;
-		if (bytes > room)
-			bytes = room;
-	}
-	if (flags & MSG_PEEK)
-		sum->peek_bytes += bytes;
-	else
-		sum->bytes += bytes;
-	return 0;
+	if (kind.args == ARGS_MSG)
+		return th->args[2];
+	return kind.args == ARGS_BUFF || kind.args == ARGS_MMSG ? th->args[3] : 0;
 }
 
-static __always_inline void count_bytes(struct thread *th, struct totals *sum, u32 call,
+/* It only looked at what is there. */
+static __always_inline bool call_peeks(struct thread *th, struct call_kind kind)
+{
+	return input_flags(th, kind) & MSG_PEEK;
+}
+
+/* The bytes of messages; with MSG_TRUNC the result can be more than there was room for. */
+__noinline u64 message_bytes(struct thread *th, u32 call, u64 ret)
+{
+	struct call_kind kind;
+	u64 room;
+
+	if (!th || call >= NR_CALLS)
+		return 0;
+	kind = kind_of(call);
+	if (kind.ret == RET_MSGS)
+		return mmsg_bytes(th->args[1], ret, input_flags(th, kind) & MSG_TRUNC);
+	room = kind.args == ARGS_BUFF ? th->args[2] : msg_room(th->args[1]);
+	return ret < room ? ret : room;
+}
+
+/* The bytes that a call moved which returned @ret. */
+static __always_inline u64 call_bytes(struct thread *th, u32 call, struct call_kind kind, s64 ret)
+{
+	if (ret <= 0 || kind.ret == RET_OK || kind.ret == RET_READY)
+		return 0;
+	if (kind.ret == RET_MSGS || input_flags(th, kind) & MSG_TRUNC)
+		return message_bytes(th, call, ret);
+	return ret;
+}
+
+static __always_inline void count_bytes(struct thread *th, struct totals *sum,
 					struct call_kind kind, s64 ret)
 {
-	if (kind.args == ARGS_BUFF || kind.args == ARGS_MSG || kind.args == ARGS_MMSG)
-		count_messages(th, sum, call, ret);
+	if (kind.ret == RET_MSGS)
+		sum->messages += ret;
+	if (call_peeks(th, kind))
+		sum->peek_bytes += th->moved;
 	else
-		sum->bytes += ret;
+		sum->bytes += th->moved;
 }
 
 /*

@@ -8,22 +8,16 @@ struct items_walk {
 	u64 proc;
 };
 
-/* One that is met for the first time counts as a set; others were seen to be put in. */
 static long watched_step(u32 index, struct items_walk *walk)
 {
 	u64 item = walk->tree.at - bpf_core_field_offset(struct epitem, rbn);
 	u64 file = FIELD(item, epitem, ffd.file);
-	struct watched_key key = {};
 	struct descriptor *d;
-	bool known;
 
-	key.ep = FIELD(item, epitem, ep);
-	key.data = FIELD(item, epitem, event.data);
-	known = bpf_map_lookup_elem(&watched, &key);
 	watched_add(item, walk->proc, 0);
 	d = bpf_map_lookup_elem(&descriptors, &file);
-	if (d && !known)
-		d->sets++;
+	if (d)
+		d->sets = file_sets(file);
 	return tree_step(index, &walk->tree);
 }
 
@@ -85,13 +79,17 @@ int iop_open(struct bpf_iter__task_file *ctx)
 	head.file = file;
 	head.tgid = task->tgid;
 	head.fd = ctx->fd;
-	descriptor_name(file, task->group_leader, &head);
+	descriptor_name(file, &head);
+	read_comm(head.comm, task->group_leader);
 	bpf_seq_write(ctx->meta->seq, &head, sizeof(head));
 	bpf_seq_write(ctx->meta->seq, d, sizeof(*d));
 	return 0;
 }
 
-/* Those that the iterator before found nowhere: their files ended unseen. */
+/*
+ * Those that the iterator before found nowhere: their files ended unseen, or belong to processes
+ * that are not watched. Of those an epoll set of one that is may still report.
+ */
 SEC("iter/bpf_map_elem")
 int iop_unseen(struct bpf_iter__bpf_map_elem *ctx)
 {
@@ -104,8 +102,11 @@ int iop_unseen(struct bpf_iter__bpf_map_elem *ctx)
 	head.file = *file;
 	head.tgid = proc_tgid(d->proc);
 	head.fd = d->fd;
-	head.closed_ns = bpf_ktime_get_ns();
 	head.queued = LEFT_UNKNOWN;
+	if (descriptor_is(d, *file))
+		descriptor_name(*file, &head);
+	if (!head.named || d->watch != WATCH_EPOLL || !item_by_data(*file, d->ep, d->data))
+		head.closed_ns = bpf_ktime_get_ns();
 	bpf_seq_write(ctx->meta->seq, &head, sizeof(head));
 	bpf_seq_write(ctx->meta->seq, d, sizeof(*d));
 	return 0;

@@ -31,6 +31,14 @@ struct {
 	__type(value, u8);
 } processes SEC(".maps");
 
+/* The names of those that ended last. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, proc_id);
+	__type(value, char[COMM_LEN]);
+} ended_comms SEC(".maps");
+
 /* Descriptors that were closed: struct descriptor_record. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -94,6 +102,8 @@ static __always_inline void descriptor_merge(struct descriptor *d)
 		return;
 	}
 	sum->proc = proc;
+	/* It has no number of its own: there it is how many they are. */
+	__sync_fetch_and_add(&sum->fd, 1);
 	for (u32 i = 0; i < NR_DESCRIPTOR_FIGURES; i++)
 		__sync_fetch_and_add(&((u64 *)&sum->sum)[i], ((u64 *)&d->sum)[i]);
 	for (u32 i = 0; i < LAG_BUCKETS; i++) {
@@ -104,9 +114,8 @@ static __always_inline void descriptor_merge(struct descriptor *d)
 		__sync_fetch_and_add(&sum->masks[i], d->masks[i]);
 }
 
-/* What @file, which is open in the process that @leader leads, is called. */
-static __always_inline void descriptor_name(u64 file, struct task_struct *leader,
-					    struct descriptor_head *head)
+/* What @file, which is still open, is called. */
+static __always_inline void descriptor_name(u64 file, struct descriptor_head *head)
 {
 	u32 kind = file_kind(file);
 
@@ -114,7 +123,6 @@ static __always_inline void descriptor_name(u64 file, struct task_struct *leader
 	head->nonblock = !!(FIELD32(file, file, f_flags) & O_NONBLOCK);
 	head->queued = file_left(kind, FIELD(file, file, private_data));
 	file_describe(file, kind, &head->name);
-	bpf_probe_read_kernel(head->comm, COMM_LEN, leader->comm);
 }
 
 /* The last report of @d is judged, when the next comes, or it ends: was it served, and was it all taken. */
@@ -163,7 +171,8 @@ __noinline int descriptor_end(u64 file, bool exit)
 	record = d ? record_begin(d, file) : NULL;
 	if (record) {
 		record->head.ended = exit;
-		descriptor_name(file, bpf_get_current_task_btf()->group_leader, &record->head);
+		descriptor_name(file, &record->head);
+		read_comm(record->head.comm, bpf_get_current_task_btf()->group_leader);
 		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 	}
 	bpf_map_delete_elem(&descriptors, &file);

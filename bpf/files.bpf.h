@@ -111,6 +111,11 @@ static __always_inline u32 sock_left(u32 kind, u64 sk)
 	}
 }
 
+static __always_inline u32 capped(u64 count)
+{
+	return count < LEFT_UNKNOWN ? count : LEFT_UNKNOWN - 1;
+}
+
 static __always_inline bool kind_is_sock(u32 kind)
 {
 	return kind >= KIND_TCP && kind <= KIND_SOCKET;
@@ -131,9 +136,9 @@ __noinline u32 file_left(u32 kind, u64 private_data)
 		return FIELD32(private_data, pipe_inode_info, head) -
 		       FIELD32(private_data, pipe_inode_info, tail);
 	case KIND_EVENTFD:
-		return FIELD32(private_data, eventfd_ctx, count);
+		return capped(FIELD(private_data, eventfd_ctx, count));
 	case KIND_TIMERFD:
-		return FIELD32(private_data, timerfd_ctx, ticks);
+		return capped(FIELD(private_data, timerfd_ctx, ticks));
 	default:
 		return LEFT_UNKNOWN;
 	}

@@ -35,8 +35,10 @@ u64 next_loop = 1;
 struct activity {
 	u64 file;		/* what the call under way is on; 0: nothing, or not known */
 	u64 turn_ns;		/* when the turn under way began, 0: none */
-	u64 turn_blocked_ns;
 	u64 turn_runnable_ns;
+	u64 turn_blocked_ns[NR_CALL_KINDS];	/* by call; [0]: outside of the watched ones */
+	u32 turn_blocked;	/* in which of them: 1 << call */
+	u32 pad;
 	u64 asked_ns;		/* when the set of a select or poll was last looked at */
 	u64 loop_ep;		/* the loop that it waited in last */
 	u32 loop_watch;
@@ -145,6 +147,23 @@ static __always_inline struct event_loop *loop_enter(struct task_struct *task, s
 	return loop;
 }
 
+static __always_inline void turn_clear(struct activity *act)
+{
+	act->turn_blocked = 0;
+	act->turn_runnable_ns = 0;
+}
+
+/* In which calls the turn was blocked, which for most turns is none. */
+static __always_inline void turn_blocked_add(struct activity *act, struct event_loop *loop)
+{
+	for (u32 call = 0; act->turn_blocked && call < NR_CALL_KINDS; call++) {
+		if (!(act->turn_blocked >> call & 1))
+			continue;
+		ADD(&loop->sum, turn_blocked_ns, act->turn_blocked_ns[call]);
+		__sync_fetch_and_add(&loop->blocked_ns[call], act->turn_blocked_ns[call]);
+	}
+}
+
 /* The next wait begins at @now: the turn is over, and belongs to the wait that it came from. */
 __noinline int turn_end(struct activity *act, u64 now)
 {
@@ -160,8 +179,8 @@ __noinline int turn_end(struct activity *act, u64 now)
 		return 0;
 	ADD(&loop->sum, turns, 1);
 	ADD(&loop->sum, turn_ns, turn);
-	ADD(&loop->sum, turn_blocked_ns, act->turn_blocked_ns);
 	ADD(&loop->sum, turn_runnable_ns, act->turn_runnable_ns);
+	turn_blocked_add(act, loop);
 	hist_add(loop->turn_hist, turn);
 	return 0;
 }
@@ -170,17 +189,17 @@ __noinline int turn_end(struct activity *act, u64 now)
 static __always_inline void turn_off_cpu(struct activity *act, u32 call, u64 blocked_ns,
 					 u64 runnable_ns)
 {
-	struct event_loop *loop;
+	u32 i = call & (NR_CALL_KINDS - 1);
 
 	if (!act->turn_ns || !(blocked_ns | runnable_ns))
 		return;
-	act->turn_blocked_ns += blocked_ns;
 	act->turn_runnable_ns += runnable_ns;
 	if (!blocked_ns)
 		return;
-	loop = loop_at(act->loop);
-	if (loop)
-		__sync_fetch_and_add(&loop->blocked_ns[call & (NR_CALL_KINDS - 1)], blocked_ns);
+	if (!(act->turn_blocked >> i & 1))
+		act->turn_blocked_ns[i] = 0;
+	act->turn_blocked |= 1u << i;
+	act->turn_blocked_ns[i] += blocked_ns;
 }
 
 #endif

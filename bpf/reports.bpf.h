@@ -32,6 +32,7 @@ static __always_inline void report_unknown(struct report_walk *walk)
 
 	if (loop)
 		ADD(&loop->sum, unknown, 1);
+	loss(LOSS_reports_unknown);
 	watched_unknown = true;
 }
 
@@ -57,6 +58,9 @@ __noinline int report_one(struct report_walk *walk, u64 file, u32 fd, u32 events
 	if (!d)
 		return 0;
 	if (walk->loop == LOOP_ASKED) {
+		/* What epoll has as well is shown as that. */
+		if (d->watch == WATCH_EPOLL)
+			return 0;
 		if (d->watch != walk->watch)
 			d->since_ns = walk->now;
 		d->watch = walk->watch;
@@ -214,8 +218,10 @@ __noinline int wait_reports(struct thread *th, struct event_loop *loop, u32 row,
 	if (watch == WATCH_EPOLL) {
 		walk.from[0] = th->args[1];
 		walk.left = ready < EVENTS_MAX ? ready : EVENTS_MAX;
-		if (ready > EVENTS_MAX)
+		if (ready > EVENTS_MAX) {
 			ADD(&loop->sum, truncated, ready - EVENTS_MAX);
+			__sync_fetch_and_add(&losses[LOSS_reports_cut], ready - EVENTS_MAX);
+		}
 		if (th->ep)
 			bpf_loop(walk.left, epoll_report_step, &walk, 0);
 	} else if (watch == WATCH_POLL) {

@@ -95,6 +95,7 @@ struct thread {
 	u64 asked;
 	u64 invalid;		/* asked for by poll, but no descriptor */
 	u64 scanned;
+	u64 moved;		/* bytes that the call which is over moved */
 	u64 ep;			/* struct eventpoll of an epoll wait */
 	u64 ep_last;		/* last item of its ready list at the last walk */
 	u32 passes;		/* non-empty walks of the ready list; of sets, in earlier entries */

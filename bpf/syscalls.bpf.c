@@ -115,6 +115,7 @@ static __always_inline void call_count(struct thread *th, u32 call, struct call_
 		return;
 	}
 	counted = !(knobs.min_ns && wall < knobs.min_ns) && !(knobs.failed_only && ret >= 0);
+	th->moved = call_bytes(th, call, kind, ret);
 	if (knobs.descriptors)
 		activity_leaves(th, call, ret, now, counted && call_kinds[call & 31].selected);
 	if (!counted) {
@@ -142,7 +143,7 @@ static __always_inline void call_count(struct thread *th, u32 call, struct call_
 			th->invalid = poll_invalid(th->args[0], th->args[1], ret);
 		count_wait(th, &slot->sum, call, ret, now);
 	} else if (ret > 0 && kind.ret != RET_OK) {
-		count_bytes(th, &slot->sum, call, kind, ret);
+		count_bytes(th, &slot->sum, kind, ret);
 		if (kind.class == CLASS_INPUT)
 			count_copy(th, &slot->sum, now);
 	}

@@ -112,6 +112,15 @@ static __always_inline void process_begins(u64 proc)
 		loss(LOSS_fds_full);
 }
 
+/* Process @proc ends: what it was called is asked for later. */
+static __always_inline void process_named(struct task_struct *task, u64 proc)
+{
+	char comm[COMM_LEN] = {};
+
+	read_comm(comm, task->group_leader);
+	bpf_map_update_elem(&ended_comms, &proc, comm, BPF_ANY);
+}
+
 /* The process that @task leads, if any thread of it is watched; else 0. */
 static __always_inline u64 process_watched(struct task_struct *task)
 {
@@ -167,6 +176,7 @@ static __always_inline void watch_end(struct task_struct *task, struct thread *t
 		if (!stopped)
 			range_closed(task, proc, 0, -1, true);
 		bpf_map_delete_elem(&processes, &proc);
+		process_named(task, proc);
 	}
 	if (th->call && th->call < NR_CALLS && !th->began_before && !stopped) {
 		slot = slot_of(th, th->call);

@@ -17,20 +17,28 @@ struct {
 	__type(value, struct watched);
 } watched SEC(".maps");
 
-/* struct epitem of @file in @ep under descriptor @fd, 0 if it is not in there. */
+/* Over the epoll sets that a file is in, the last that it was put in first. */
 struct item_walk {
 	u64 link;
-	u64 ep;
+	u64 ep;			/* what is looked for: in this one, 0: all are passed by */
+	u64 data;		/* under this data, or this number */
 	u32 fd;
-	u32 pad;
+	u32 by_data;
 	u64 found;
 };
 
+static __always_inline u64 linked_item(u64 link)
+{
+	return link - bpf_core_field_offset(struct epitem, fllink);
+}
+
 static long item_step(u32 index, struct item_walk *walk)
 {
-	u64 item = walk->link - bpf_core_field_offset(struct epitem, fllink);
+	u64 item = linked_item(walk->link);
 
-	if (FIELD(item, epitem, ep) == walk->ep && FIELD32(item, epitem, ffd.fd) == walk->fd) {
+	if (FIELD(item, epitem, ep) == walk->ep &&
+	    (walk->by_data ? FIELD(item, epitem, event.data) == walk->data :
+			     FIELD32(item, epitem, ffd.fd) == walk->fd)) {
 		walk->found = item;
 		return 1;
 	}
@@ -40,15 +48,43 @@ static long item_step(u32 index, struct item_walk *walk)
 
 #define FILE_SETS_MAX	1024
 
+/* The link of @file to the first of its sets, 0 if it is in none. */
+static __always_inline u64 file_first_link(u64 file)
+{
+	u64 head = file ? FIELD(file, file, f_ep) : 0;
+
+	return head ? read_word(head) : 0;
+}
+
+/* struct epitem of @file in @ep under descriptor @fd, 0 if it is not in there. */
 __noinline u64 item_find(u64 file, u64 ep, u32 fd)
 {
 	struct item_walk walk = { .ep = ep, .fd = fd };
-	u64 head = file ? FIELD(file, file, f_ep) : 0;
 
-	walk.link = head ? read_word(head) : 0;
+	walk.link = file_first_link(file);
 	if (walk.link)
 		bpf_loop(FILE_SETS_MAX, item_step, &walk, 0);
 	return walk.found;
+}
+
+/* The same under what epoll reports it by. */
+__noinline u64 item_by_data(u64 file, u64 ep, u64 data)
+{
+	struct item_walk walk = { .ep = ep, .data = data, .by_data = 1 };
+
+	walk.link = file_first_link(file);
+	if (walk.link)
+		bpf_loop(FILE_SETS_MAX, item_step, &walk, 0);
+	return walk.found;
+}
+
+/* How many sets @file is in. */
+__noinline u32 file_sets(u64 file)
+{
+	struct item_walk walk = {};
+
+	walk.link = file_first_link(file);
+	return walk.link ? bpf_loop(FILE_SETS_MAX, item_step, &walk, 0) : 0;
 }
 
 /* @item, of an epoll instance that process @proc has, is known from now on; @now: 0: before. */
@@ -71,7 +107,7 @@ __noinline int watched_add(u64 item, u64 proc, u64 now)
 	was = known ? known->file : 0;
 	if (was && was != file) {
 		other = bpf_map_lookup_elem(&descriptors, &was);
-		if (other && other->ep == key.ep && other->data == key.data) {
+		if (other && descriptor_is(other, was) && item_by_data(was, key.ep, key.data)) {
 			other->flags |= FD_AMBIGUOUS;
 			d->flags |= FD_AMBIGUOUS;
 		}
@@ -167,7 +203,7 @@ __noinline int watched_stays(struct thread *th, u64 ep, u64 file)
 /* It is over, and did what it was to do. */
 __noinline int watched_enters(u64 ep, u64 file, u32 op, u32 fd, u64 proc)
 {
-	u64 item = op == EPOLL_CTL_DEL ? 0 : item_find(file, ep, fd);
+	u64 item = op == EPOLL_CTL_DEL ? 0 : item_find(file, ep, fd), link;
 	struct descriptor *d;
 
 	if (item)
@@ -175,11 +211,14 @@ __noinline int watched_enters(u64 ep, u64 file, u32 op, u32 fd, u64 proc)
 	d = bpf_map_lookup_elem(&descriptors, &file);
 	if (!d)
 		return 0;
-	if (op == EPOLL_CTL_ADD)
-		d->sets++;
-	else if (op == EPOLL_CTL_DEL && d->sets)
-		d->sets--;
-	if (op == EPOLL_CTL_DEL && d->ep == ep) {
+	d->sets = file_sets(file);
+	if (op != EPOLL_CTL_DEL || d->ep != ep)
+		return 0;
+	/* Another set may have it as well. */
+	link = file_first_link(file);
+	if (link) {
+		watched_add(linked_item(link), proc, 0);
+	} else {
 		d->watch = WATCH_NONE;
 		d->mask = 0;
 	}
@@ -192,7 +231,7 @@ struct items_end {
 
 static long items_end_step(u32 index, struct items_end *walk)
 {
-	watched_forget(walk->link - bpf_core_field_offset(struct epitem, fllink));
+	watched_forget(linked_item(walk->link));
 	walk->link = read_word(walk->link);
 	return !walk->link;
 }

@@ -13,7 +13,7 @@
 static const char call_heads[] = "tid,comm,call,class,kernel_ns"
 #include "../bpf/figures.def"
 	;
-static const char fd_heads[] = "comm,fd,kind,name,watch,mask,data,closed"
+static const char fd_heads[] = "comm,fd,kind,name,state,watch,mask,data,ambiguous,sets,nonblock,shared,closed,left,queued"
 #include "../bpf/descriptor.def"
 	;
 static const char loop_heads[] = "comm,watch,epfd,tid,threads,descriptors"
@@ -93,6 +93,12 @@ static void print_u64s(FILE *out, const u64 *figures, size_t count, bool known)
 /* From here on they are about reports, which are not known of a descriptor that is ambiguous. */
 #define REPORT_FIGURES (offsetof(struct descriptor_sum, reported) / sizeof(u64))
 
+static void print_left(FILE *out, u32 left)
+{
+	if (left != LEFT_UNKNOWN)
+		fprintf(out, "%u", left);
+}
+
 static void print_fd(FILE *out, const struct report *report, const struct row *row)
 {
 	const struct row_fd *fd = row->fd;
@@ -106,12 +112,18 @@ static void print_fd(FILE *out, const struct report *report, const struct row *r
 		fprintf(out, "%u", fd->head.fd);
 	fprintf(out, ",%s,", fd->merged ? "merged" : kind_name(d->kind));
 	print_text(out, fd_name(fd, text_json_name));
-	fprintf(out, ",%s,", watch_name(d->watch) ? : "");
+	fprintf(out, ",%s,%s,", tcp_state_name(fd) ? : "", watch_name(d->watch) ? : "");
 	if (d->watch == WATCH_EPOLL)
-		fprintf(out, "0x%x,0x%llx", d->mask, (unsigned long long)d->data);
+		fprintf(out, "0x%x,0x%llx,%d,%u,", d->mask, (unsigned long long)d->data,
+			fd_ambiguous(fd), d->sets);
 	else
-		putc(',', out);
-	fprintf(out, ",%d", fd_closed(fd));
+		fputs(",,,,", out);
+	if (fd->head.named)
+		fprintf(out, "%d", fd->head.nonblock);
+	fprintf(out, ",%d,%d,", fd_shared(fd), fd_closed(fd));
+	print_left(out, d->left);
+	putc(',', out);
+	print_left(out, fd->head.queued);
 	print_u64s(out, figures, REPORT_FIGURES, true);
 	print_u64s(out, figures + REPORT_FIGURES, NR_DESCRIPTOR_FIGURES - REPORT_FIGURES,
 		   !fd_ambiguous(fd));

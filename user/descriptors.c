@@ -6,6 +6,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,10 +18,49 @@
 /* Rows of closed descriptors; when there are more the smallest half of them becomes one. */
 #define CLOSED_MAX 8192
 
+/* A report younger than this may be about to be served: it is not judged. */
+#define JUDGED_AFTER_NS	100000000ull
+
+/*
+ * The hooks judge a report when the next one comes, or the file ends. The last report of one that is
+ * open is judged as things are at @now.
+ */
+static void judge_last(struct descriptor *d, u64 now)
+{
+	u64 last_ns = d->flags & FD_SERVED ? d->called_ns : d->reported_ns;
+
+	if (!(d->flags & FD_REPORTED) || last_ns + JUDGED_AFTER_NS > now)
+		return;
+	if (!(d->flags & FD_SERVED))
+		d->sum.unserved++;
+	else if (d->flags & FD_DRAINED)
+		d->sum.drained++;
+	else if (d->left && d->left != LEFT_UNKNOWN)
+		d->sum.undrained++;
+}
+
 /* Two of one birth are one file. */
 static struct row_key key_of(const struct descriptor *descriptor)
 {
 	return (struct row_key){ .proc = descriptor->proc, .object = descriptor->born_ns };
+}
+
+/* The name of a process that may have ended; @comm stays as it is when that is not known. */
+static void process_comm(struct session *session, proc_id proc, char comm[COMM_LEN])
+{
+	char path[32];
+	FILE *file;
+
+	if (!bpf_map__lookup_elem(session->skel->maps.ended_comms, &proc, sizeof(proc), comm,
+				  COMM_LEN, 0))
+		return;
+	snprintf(path, sizeof(path), "/proc/%u/comm", proc_tgid(proc));
+	file = fopen(path, "re");
+	if (!file)
+		return;
+	if (fscanf(file, "%15[^\n]", comm) != 1)
+		comm[0] = '\0';
+	fclose(file);
 }
 
 static void add_record(struct rows *rows, const struct descriptor_record *record)
@@ -50,6 +91,13 @@ static void add_merged(struct rows *rows, const struct descriptor *descriptor, u
 	fd.descriptor.flags = 0;
 	row_add_fd(row, &fd);
 	snprintf(row->comm, COMM_LEN, "(closed)");
+}
+
+/* One that is open, at @now. */
+static void add_open(struct rows *rows, struct descriptor_record *record, u64 now)
+{
+	judge_last(&record->descriptor, now);
+	add_record(rows, record);
 }
 
 static void merge_smallest(struct rows *rows)
@@ -144,7 +192,7 @@ static void read_merged(struct session *session, struct reading *reading)
 	maps_enter(session);
 	while (!bpf_map__get_next_key(map, last, &proc, sizeof(proc))) {
 		if (!bpf_map__lookup_elem(map, &proc, sizeof(proc), &sum, sizeof(sum), 0))
-			add_merged(&reading->rows, &sum, 0);
+			add_merged(&reading->rows, &sum, sum.fd);
 		last = &proc;
 	}
 	maps_leave(session);
@@ -164,6 +212,24 @@ static void add_closed(struct session *session, struct reading *reading)
 	rows_add(&reading->rows, &session->closed_rows);
 }
 
+/* One that no watched process has open: it ended, or an epoll set or another process has it. */
+static void add_unseen(struct session *session, struct reading *reading,
+		       struct descriptor_record *record)
+{
+	struct descriptor_head *head = &record->head;
+
+	process_comm(session, record->descriptor.proc, head->comm);
+	if (!head->closed_ns) {
+		add_open(&reading->rows, record, reading->now_ns);
+		return;
+	}
+	head->ended = kill(head->tgid, 0) && errno == ESRCH;
+	add_record(&session->closed_rows, record);
+	maps_enter(session);
+	bpf_map__delete_elem(session->skel->maps.descriptors, &head->file, sizeof(head->file), 0);
+	maps_leave(session);
+}
+
 int descriptors_read(struct session *session, struct reading *reading)
 {
 	struct buffer *buffer = &session->buffer;
@@ -172,18 +238,11 @@ int descriptors_read(struct session *session, struct reading *reading)
 	err = err ? : session_iterate(session->skel->links.iop_open, buffer);
 	for (size_t at = 0; !err && at + sizeof(struct descriptor_record) <= buffer->size;
 	     at += sizeof(struct descriptor_record))
-		add_record(&reading->rows, (void *)(buffer->data + at));
+		add_open(&reading->rows, (void *)(buffer->data + at), reading->now_ns);
 	err = err ? : session_iterate(session->skel->links.iop_unseen, buffer);
 	for (size_t at = 0; !err && at + sizeof(struct descriptor_record) <= buffer->size;
-	     at += sizeof(struct descriptor_record)) {
-		struct descriptor_record *record = (void *)(buffer->data + at);
-
-		add_record(&session->closed_rows, record);
-		maps_enter(session);
-		bpf_map__delete_elem(session->skel->maps.descriptors, &record->head.file,
-				     sizeof(record->head.file), 0);
-		maps_leave(session);
-	}
+	     at += sizeof(struct descriptor_record))
+		add_unseen(session, reading, (void *)(buffer->data + at));
 	err = err ? : descriptors_retire(session);
 	if (err)
 		return err;

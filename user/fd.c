@@ -167,6 +167,11 @@ bool fd_closed(const struct row_fd *fd)
 	return (fd->head.closed_ns && !fd->head.ended) || fd->descriptor.flags & FD_CLOSED;
 }
 
+bool fd_shared(const struct row_fd *fd)
+{
+	return fd->descriptor.flags & FD_SHARED || fd->holders > 1;
+}
+
 bool fd_ambiguous(const struct row_fd *fd)
 {
 	return fd->descriptor.flags & FD_AMBIGUOUS;

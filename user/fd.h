@@ -28,6 +28,9 @@ double fd_lag_quantile(const u32 *hist, double q);
 /* The number was closed, and not just by the end of its process. */
 bool fd_closed(const struct row_fd *fd);
 
+/* Several watched processes use, or used, the file. */
+bool fd_shared(const struct row_fd *fd);
+
 /* Whose reports they are cannot be told: another has the same data in the same epoll instance. */
 bool fd_ambiguous(const struct row_fd *fd);
 

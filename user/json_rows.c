@@ -88,7 +88,7 @@ static json_t *flags_json(const struct row_fd *fd)
 		set_bool(object, "nonblock", fd->head.nonblock);
 	else
 		set_null(object, "nonblock");
-	set_bool(object, "shared", fd->descriptor.flags & FD_SHARED || fd->holders > 1);
+	set_bool(object, "shared", fd_shared(fd));
 	set_bool(object, "closed", fd_closed(fd));
 	return object;
 }
@@ -272,6 +272,7 @@ void set_loop(json_t *object, json_t *tiers, const struct report *report, const 
 	json_object_set_new(figures, "turns", turn_json(row->loop));
 	set_u64(figures, "waits", sum->waits);
 	set_u64(figures, "empty", sum->empty);
+	set_u64(figures, "failed", sum->failed);
 	set_u64(figures, "full", sum->full);
 	set_u64(figures, "events", sum->events);
 	set_u64(figures, "unknown_events", sum->unknown);

@@ -205,7 +205,7 @@ static int parse_choice(struct argp_state *state, int key, char *arg, struct opt
 		return parse_by(arg, &options->by) ? 0 : usage(state, "--by: no such row", arg);
 	case 's':
 		options->sort = arg;
-		return rows_sort_known(arg) ? 0 : usage(state, "--sort: no such key", arg);
+		return rows_sort_known(arg, 0) ? 0 : usage(state, "--sort: no such key", arg);
 	case KEY_FORMAT:
 		i = word_index(format_words, arg);
 		options->format = i;
@@ -333,6 +333,11 @@ static int check(struct options *options)
 		return fail(EXIT_USAGE, "--by fd: a descriptor's figures are not kept apart further");
 	if (options->by & BY_LOOP && options->by & ~(BY_LOOP | BY_PROCESS))
 		return fail(EXIT_USAGE, "--by loop: a loop's figures are not kept apart further");
+	if (options->by & BY_LOOP && (any || options->min_ns || options->failed_only))
+		return fail(EXIT_USAGE, "--by loop: its figures are of all calls; -e, -m and -x do not apply");
+	if (!rows_sort_known(options->sort, options->by))
+		return fail(EXIT_USAGE, "--sort: '%s' is not known of the rows of --by %s",
+			    options->sort, options->by & BY_FD ? "fd" : "loop");
 	if (options->by & (BY_FD | BY_LOOP))
 		options->by |= BY_PROCESS;
 	return 0;

@@ -255,6 +255,27 @@ void rows_add(struct rows *rows, const struct rows *more)
 		row_add(rows_get(rows, row->key), row);
 }
 
+static void judged_subtract(u64 *count, u64 before)
+{
+	*count -= before < *count ? before : *count;
+}
+
+/* The last report of an interval was judged as it then was, which may have become another. */
+static void fd_subtract(struct row_fd *fd, const struct row_fd *before)
+{
+	struct descriptor_sum *sum = &fd->descriptor.sum, judged = *sum;
+	const struct descriptor_sum *was = &before->descriptor.sum;
+
+	fd->merged -= before->merged;
+	fd_add(&fd->descriptor, &before->descriptor, -1);
+	judged_subtract(&judged.unserved, was->unserved);
+	judged_subtract(&judged.drained, was->drained);
+	judged_subtract(&judged.undrained, was->undrained);
+	sum->unserved = judged.unserved;
+	sum->drained = judged.drained;
+	sum->undrained = judged.undrained;
+}
+
 static void row_subtract(struct row *row, const struct row *before)
 {
 #define FIGURE(name) row->sum.name -= before->sum.name;
@@ -262,10 +283,8 @@ static void row_subtract(struct row *row, const struct row *before)
 #undef FIGURE
 	row->wait_calls -= before->wait_calls;
 	row->timeouts -= before->timeouts;
-	if (before->fd && row->fd) {
-		row->fd->merged -= before->fd->merged;
-		fd_add(&row->fd->descriptor, &before->fd->descriptor, -1);
-	}
+	if (before->fd && row->fd)
+		fd_subtract(row->fd, before->fd);
 	if (before->loop && row->loop)
 		loop_add(&row->loop->figures, &before->loop->figures, -1);
 	if (before->hist) {
@@ -384,16 +403,17 @@ static u64 sort_bytes(const struct row *row) { return row->sum.bytes; }
 static const struct sort_key {
 	const char *name;
 	u64 (*value)(const struct row *row);	/* NULL: by name, smallest first */
+	unsigned int not_by;	/* BY_* of rows that do not have the figure */
 } sort_keys[] = {
-	{ "wall", sort_wall },
-	{ "blocked", sort_blocked },
-	{ "runnable", sort_runnable },
-	{ "kernel", row_kernel_ns },
-	{ "copy", sort_copy },
-	{ "calls", sort_calls },
-	{ "scanned", sort_scanned },
-	{ "bytes", sort_bytes },
-	{ "name", NULL },
+	{ "wall", sort_wall, 0 },
+	{ "blocked", sort_blocked, 0 },
+	{ "runnable", sort_runnable, 0 },
+	{ "kernel", row_kernel_ns, 0 },
+	{ "copy", sort_copy, BY_LOOP },
+	{ "calls", sort_calls, 0 },
+	{ "scanned", sort_scanned, BY_FD | BY_LOOP },
+	{ "bytes", sort_bytes, BY_LOOP },
+	{ "name", NULL, 0 },
 };
 
 static const struct sort_key *sort_find(const char *key)
@@ -405,9 +425,11 @@ static const struct sort_key *sort_find(const char *key)
 	return NULL;
 }
 
-bool rows_sort_known(const char *key)
+bool rows_sort_known(const char *key, unsigned int by)
 {
-	return sort_find(key);
+	const struct sort_key *found = sort_find(key);
+
+	return found && !(found->not_by & by);
 }
 
 /* Ties are broken by the key of the row, so that the order never depends on chance. */

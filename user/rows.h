@@ -136,6 +136,8 @@ u64 loop_turn_on_cpu_ns(const struct row_loop *loop);
 /* Sorted by @key of SORT_KEYS, largest first; the caller frees the array of *@count. */
 #define SORT_KEYS "wall, blocked, runnable, kernel, copy, calls, scanned, bytes, name"
 struct row **rows_sorted(const struct rows *rows, const char *key, u32 *count);
-bool rows_sort_known(const char *key);
+
+/* Whether rows that are kept apart by @by, BY_*, have what @key sorts by. */
+bool rows_sort_known(const char *key, unsigned int by);
 
 #endif

@@ -131,7 +131,7 @@ static void drop_descriptor_maps(struct iophase_bpf *skel)
 {
 	struct bpf_map *const maps[] = {
 		skel->maps.descriptors, skel->maps.watched, skel->maps.closed_sums,
-		skel->maps.processes, skel->maps.loops, skel->maps.loop_rows, skel->maps.free_loops,
+		skel->maps.processes, skel->maps.ended_comms, skel->maps.loops, skel->maps.loop_rows, skel->maps.free_loops,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(maps); i++)

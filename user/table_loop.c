@@ -125,7 +125,9 @@ static struct text column_full(const struct row *row)
 
 static struct text column_events(const struct row *row)
 {
-	return ratio(sum_of(row)->events, sum_of(row)->waits - sum_of(row)->empty);
+	const struct loop_sum *sum = sum_of(row);
+
+	return ratio(sum->events, sum->waits - sum->empty - sum->failed);
 }
 
 static struct text column_ctl(const struct row *row)

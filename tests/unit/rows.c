@@ -345,9 +345,9 @@ static void sort_keys(void **state)
 
 	(void)state;
 	for (char *key = strtok(listed, ", "); key; key = strtok(NULL, ", "))
-		assert_true(rows_sort_known(key));
-	assert_false(rows_sort_known("nonsense"));
-	assert_false(rows_sort_known(""));
+		assert_true(rows_sort_known(key, 0));
+	assert_false(rows_sort_known("nonsense", 0));
+	assert_false(rows_sort_known("", 0));
 }
 
 int main(void)
