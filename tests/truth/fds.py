@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """
-Descriptors and event loops of programs that know what became of them (fds.c), in TAP.
+Descriptors and event loops of programs that know what became of them (descriptors.c, loops.c), in
+TAP.
 
 A line of a program is {"where": {path: value}, ...}, which selects rows of iophase's output, and
   "is":    {path: truth}   exactly one row is selected, and says so;
@@ -31,6 +32,8 @@ TRIES = 3
 ATTACHED_S = 90  # at most
 DATA_READY = pathlib.Path("/sys/kernel/tracing/events/sock/sk_data_ready")
 SOCKETS = ("tcp", "udp", "unix")
+
+PROGRAMS = {"fd": "descriptors", "loop": "loops"}   # by what is told apart
 
 Case = collections.namedtuple("Case", "name command by how", defaults=["fd", ""])
 
@@ -161,8 +164,12 @@ def judge(document, text, tgid=True):
     return problems
 
 
+def argv_of(case, args):
+    return [str(args.programs / PROGRAMS[case.by]), *case.command.split()]
+
+
 def run_once(case, args):
-    argv = [str(args.programs / "fds"), *case.command.split()]
+    argv = argv_of(case, args)
     options = ["--by", case.by, *(("--backend", args.backend) if args.backend else ())]
     if case.how == "attach":
         return watch_before(args.iophase, argv, options)
@@ -222,8 +229,7 @@ def run_batch(cases, args, tap):
         if not these:
             continue
         options = ["--by", by, *(("--backend", args.backend) if args.backend else ())]
-        argvs = [[str(args.programs / "fds"), *case.command.split()] for case in these]
-        document, said = batch.watch(args.iophase, argvs, options)
+        document, said = batch.watch(args.iophase, [argv_of(case, args) for case in these], options)
         for case, one in zip(these, said):
             tap.run(case.name, lambda: judge_part(document, one))
 

@@ -1,142 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * fds SCENE ...: descriptors and event loops of which is known what became of each. A row says
- * which of iophase's rows it is about, and what they must say; see fds.py.
- */
-#include "truth.h"
+/* descriptors SCENE ...: descriptors of which is known what became of each. */
+#include "fds.h"
 
 #include <poll.h>
-#include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/eventfd.h>
 #include <sys/select.h>
-#include <sys/socket.h>
-#include <sys/timerfd.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-#include <netinet/in.h>
-
-/* {"where":{...},"is":{...}}: exactly one row has all of the first, and it has all of the second. */
-static void row_begin(void)
-{
-	pthread_mutex_lock(&truth_lock);
-	truth_put("{\"where\":{\"tgid\":%d", getpid());
-}
 
 static void row_of_fd(int fd, const char *kind)
 {
 	row_begin();
 	truth_put(",\"fd\":%d,\"kind\":\"%s\"},\"is\":{\"calls\":[0,%d]", fd, kind, INT32_MAX);
-}
-
-static void row_of_loop(const char *by, const char *key, long value)
-{
-	row_begin();
-	truth_put(",\"loop.by\":\"%s\",\"loop.%s\":%ld},\"is\":{\"calls\":[0,%d]", by, key, value,
-		  INT32_MAX);
-}
-
-static void row_end(void)
-{
-	truth_put("}}\n");
-	pthread_mutex_unlock(&truth_lock);
-}
-
-static void is_true(const char *key, bool value)
-{
-	truth_put(",\"%s\":%s", key, value ? "true" : "false");
-}
-
-static void is_null(const char *key)
-{
-	truth_put(",\"%s\":null", key);
-}
-
-struct chan {
-	int in, out;
-	const char *kind;
-};
-
-static struct chan open_tcp(void)
-{
-	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int listener = socket(AF_INET, SOCK_STREAM, 0), out = socket(AF_INET, SOCK_STREAM, 0), in;
-	socklen_t len = sizeof(addr);
-
-	must(!bind(listener, (void *)&addr, len) && !listen(listener, 1));
-	must(!getsockname(listener, (void *)&addr, &len));
-	must(!connect(out, (void *)&addr, len));
-	in = accept(listener, NULL, NULL);
-	must(in >= 0);
-	close(listener);
-	return (struct chan){ in, out, "tcp" };
-}
-
-static struct chan open_udp(void)
-{
-	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int in = socket(AF_INET, SOCK_DGRAM, 0), out = socket(AF_INET, SOCK_DGRAM, 0);
-	socklen_t len = sizeof(addr);
-
-	must(!bind(in, (void *)&addr, len) && !getsockname(in, (void *)&addr, &len));
-	must(!connect(out, (void *)&addr, len));
-	return (struct chan){ in, out, "udp" };
-}
-
-static struct chan open_chan(const char *kind)
-{
-	int fd[2];
-
-	if (!strcmp(kind, "tcp"))
-		return open_tcp();
-	if (!strcmp(kind, "udp"))
-		return open_udp();
-	if (!strcmp(kind, "eventfd")) {
-		fd[0] = eventfd(0, 0);
-		return (struct chan){ fd[0], fd[0], "eventfd" };
-	}
-	if (!strcmp(kind, "unix"))
-		must(!socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
-	else
-		must(!pipe(fd));
-	return (struct chan){ fd[0], fd[1], kind };
-}
-
-static void put(struct chan c, int bytes)
-{
-	char buf[4096] = { 1 };
-
-	must(write(c.out, buf, (size_t)bytes) == bytes);
-}
-
-static void take(int fd, int bytes)
-{
-	char buf[4096];
-
-	must(read(fd, buf, (size_t)bytes) == bytes);
-}
-
-static void control(int ep, int op, int fd, uint32_t events, uint64_t data)
-{
-	struct epoll_event ev = { .events = events, .data.u64 = data };
-
-	must(!epoll_ctl(ep, op, fd, &ev));
-}
-
-static int epoll_new(void)
-{
-	int ep = epoll_create1(0);
-
-	must(ep >= 0);
-	return ep;
-}
-
-static struct epoll_event got[64];
-
-/* One wait that must report so many. */
-static void wait_for(int ep, int timeout_ms, int ready)
-{
-	must(epoll_wait(ep, got, ARRAY_SIZE(got), timeout_ms) == ready);
 }
 
 /* Lag */
@@ -540,6 +413,67 @@ static void scene_nested(void)
 	row_end();
 }
 
+struct taker {
+	int ep, taken;
+	struct gate *go;
+};
+
+static void *exclusive_thread(void *arg)
+{
+	struct taker *taker = arg;
+	struct epoll_event event;
+	uint64_t value;
+
+	gate_add(taker->go, 1);
+	while (true) {
+		must(epoll_wait(taker->ep, &event, 1, -1) == 1);
+		if (event.data.u64 == 2)
+			return NULL;
+		if (read((int)event.data.u64, &value, 8) == 8)
+			__atomic_add_fetch(&taker->taken, 1, __ATOMIC_RELAXED);
+	}
+}
+
+/* exclusive N: one eventfd in the sets of four threads, of which one is woken for each event. */
+static void scene_exclusive(int events)
+{
+	int fd = eventfd(0, EFD_NONBLOCK | EFD_SEMAPHORE), stop = eventfd(0, 0);
+	struct gate go = GATE_INIT;
+	struct taker takers[4];
+	pthread_t threads[4];
+	uint64_t one = 1;
+	int served = 0;
+
+	for (int i = 0; i < 4; i++) {
+		takers[i] = (struct taker){ epoll_new(), 0, &go };
+		control(takers[i].ep, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLEXCLUSIVE, (uint64_t)fd);
+		control(takers[i].ep, EPOLL_CTL_ADD, stop, EPOLLIN, 2);
+		threads[i] = start(exclusive_thread, &takers[i]);
+	}
+	gate_wait(&go, 4);
+	for (int i = 0; i < events; i++) {
+		must(write(fd, &one, 8) == 8);
+		sleep_ms(2);
+	}
+	while (served < events) {
+		sleep_ms(1);
+		served = 0;
+		for (int i = 0; i < 4; i++)
+			served += __atomic_load_n(&takers[i].taken, __ATOMIC_RELAXED);
+	}
+	must(served == events);
+	must(write(stop, &one, 8) == 8);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	row_of_fd(fd, "eventfd");
+	is_true("interest.exclusive", true);
+	truth_num("interest.sets", 4);
+	truth_num("in_bytes", (uint64_t)events * 8);
+	truth_num("out_bytes", (uint64_t)events * 8);
+	truth_range("reported", (uint64_t)events, (uint64_t)events * 4);
+	row_end();
+}
+
 /* Service */
 
 static void scene_unserved(void)
@@ -646,270 +580,7 @@ static void scene_sets(const char *by)
 	}
 }
 
-/* Loops */
-
-struct writes {
-	struct chan chan;
-	int times;
-	struct gate go;
-};
-
-static void *slow_writer(void *arg)
-{
-	struct writes *writes = arg;
-
-	for (int i = 0; i < writes->times; i++) {
-		gate_wait(&writes->go, i + 1);
-		sleep_ms(10);
-		put(writes->chan, 4);
-	}
-	return NULL;
-}
-
-/* turns: of each turn 10 ms are spent on the CPU, 20 asleep, and about 10 in a read that blocks. */
-static void scene_turns(void)
-{
-	struct writes writes = { .chan = open_chan("pipe"), .times = 5, .go = GATE_INIT };
-	struct chan c = open_chan("pipe");
-	struct bounds turn = { 0 }, slept = { 0 }, blocked = { 0 };
-	pthread_t writer = start(slow_writer, &writes);
-	int ep = epoll_new();
-
-	control(ep, EPOLL_CTL_ADD, c.in, EPOLLIN, 1);
-	put(c, 1);
-	for (int i = 0; i < 5; i++) {
-		uint64_t before = now_ns(), after, t0, t1, t2;
-
-		wait_for(ep, 0, 1);
-		after = now_ns();
-		t0 = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-		while (clock_ns(CLOCK_THREAD_CPUTIME_ID) - t0 < 10 * MSEC)
-			;
-		t0 = now_ns();
-		sleep_ms(20);
-		t1 = now_ns();
-		gate_set(&writes.go, i + 1);
-		t2 = now_ns();
-		take(writes.chan.in, 4);
-		blocked.lo += 10 * MSEC;
-		blocked.hi += now_ns() - t2;
-		slept.lo += 20 * MSEC;
-		slept.hi += t1 - t0 + 10 * MSEC;	/* a lock of the gate may be held */
-		t2 = now_ns();
-		turn.lo += t2 - after;
-		turn.hi += t2 - before + 10 * MSEC;
-	}
-	wait_for(ep, 0, 1);
-	pthread_join(writer, NULL);
-	row_of_loop("epoll", "epfd", ep);
-	truth_num("loop.turns.count", 5);
-	truth_range("loop.turns.wall_ns", turn.lo, turn.hi);
-	truth_range("loop.turns.blocked_in.other", slept.lo, slept.hi);
-	truth_range("loop.turns.blocked_in.read", blocked.lo - blocked.lo / 4, blocked.hi);
-	truth_range("loop.turns.on_cpu_ns", 49 * MSEC, turn.hi - slept.lo);
-	truth_num("loop.waits", 6);
-	truth_num("loop.events", 6);
-	truth_num("loop.threads", 1);
-	truth_put(",\"loop.utilisation\":[0.05,1.0]");
-	row_end();
-}
-
-static void scene_waits(void)
-{
-	struct chan c[3] = { open_chan("pipe"), open_chan("pipe"), open_chan("pipe") };
-	struct epoll_event two[2];
-	int ep = epoll_new();
-
-	for (int i = 0; i < 3; i++) {
-		control(ep, EPOLL_CTL_ADD, c[i].in, EPOLLIN, (uint64_t)i);
-		put(c[i], 1);
-	}
-	must(epoll_wait(ep, two, 2, -1) == 2);
-	must(epoll_wait(ep, two, 2, -1) == 2);
-	wait_for(ep, -1, 3);
-	for (int i = 0; i < 3; i++)
-		take(c[i].in, 1);
-	wait_for(ep, 0, 0);
-	wait_for(ep, 5, 0);
-	control(ep, EPOLL_CTL_MOD, c[0].in, EPOLLIN, 9);
-	control(ep, EPOLL_CTL_DEL, c[1].in, 0, 0);
-	wait_for(ep, 0, 0);
-	row_of_loop("epoll", "epfd", ep);
-	truth_num("loop.waits", 6);
-	truth_num("loop.turns.count", 5);
-	truth_num("loop.full", 2);
-	truth_num("loop.empty", 3);
-	truth_num("loop.events", 7);
-	truth_num("loop.unknown_events", 0);
-	/* The three at first were before it was a loop. */
-	truth_num("loop.ctl_calls", 2);
-	row_end();
-}
-
-struct shared_loop {
-	int ep, waits;
-	struct gate *go;
-	pid_t tid;
-};
-
-static void *loop_thread(void *arg)
-{
-	struct shared_loop *loop = arg;
-
-	loop->tid = self_tid();
-	gate_wait(loop->go, 1);
-	for (int i = 0; i < loop->waits; i++) {
-		struct epoll_event event;
-
-		must(epoll_wait(loop->ep, &event, 1, 1) == 0);
-	}
-	return NULL;
-}
-
-/* Waits for what does not come. */
-static void *idle_thread(void *arg)
-{
-	struct shared_loop *loop = arg;
-	struct epoll_event event;
-
-	loop->tid = self_tid();
-	gate_add(loop->go, 1);
-	epoll_wait(loop->ep, &event, 1, -1);
-	return NULL;
-}
-
-static void *poll_thread(void *arg)
-{
-	struct shared_loop *loop = arg;
-
-	loop->tid = self_tid();
-	gate_wait(loop->go, 1);
-	for (int i = 0; i < loop->waits; i++)
-		must(poll(NULL, 0, 1) == 0);
-	return NULL;
-}
-
-/* loops: two threads share an instance, one has its own, one polls, and a child inherits one. */
-static void scene_loops(void)
-{
-	struct gate go = GATE_INIT;
-	int shared = epoll_new(), own = epoll_new(), status;
-	struct shared_loop loops[4] = {
-		{ shared, 3, &go, 0 }, { shared, 4, &go, 0 }, { own, 5, &go, 0 }, { -1, 6, &go, 0 },
-	};
-	pthread_t threads[4];
-	pid_t child;
-
-	for (int i = 0; i < 4; i++)
-		threads[i] = start(i == 3 ? poll_thread : loop_thread, &loops[i]);
-	gate_set(&go, 1);
-	for (int i = 0; i < 4; i++)
-		pthread_join(threads[i], NULL);
-	child = fork();
-	if (!child) {
-		wait_for(own, 1, 0);
-		wait_for(own, 1, 0);
-		_exit(0);
-	}
-	must(waitpid(child, &status, 0) == child && !status);
-	row_of_loop("epoll", "epfd", shared);
-	truth_num("loop.waits", 7);
-	truth_num("loop.turns.count", 5);
-	truth_num("loop.threads", 2);
-	row_end();
-	row_of_loop("epoll", "epfd", own);
-	truth_num("loop.waits", 5);
-	truth_num("loop.turns.count", 4);
-	truth_num("loop.threads", 1);
-	row_end();
-	row_of_loop("poll", "tid", loops[3].tid);
-	truth_num("loop.waits", 6);
-	truth_num("loop.turns.count", 5);
-	row_end();
-	truth_put("{\"where\":{\"tgid\":%d,\"loop.by\":\"epoll\",\"loop.epfd\":%d},"
-		  "\"is\":{\"loop.waits\":2,\"loop.turns.count\":1}}\n", child, own);
-}
-
-/* exclusive: one eventfd in the sets of four threads, of which one is woken for each event. */
-static void *exclusive_thread(void *arg)
-{
-	struct shared_loop *loop = arg;
-	struct epoll_event event;
-	uint64_t value;
-
-	gate_add(loop->go, 1);
-	while (true) {
-		must(epoll_wait(loop->ep, &event, 1, -1) == 1);
-		if (event.data.u64 == 2)
-			return NULL;
-		if (read((int)event.data.u64, &value, 8) == 8)
-			__atomic_add_fetch(&loop->waits, 1, __ATOMIC_RELAXED);
-	}
-}
-
-static void scene_exclusive(int events)
-{
-	int fd = eventfd(0, EFD_NONBLOCK | EFD_SEMAPHORE), stop = eventfd(0, 0);
-	struct gate go = GATE_INIT;
-	struct shared_loop loops[4];
-	pthread_t threads[4];
-	uint64_t one = 1;
-	int served = 0;
-
-	for (int i = 0; i < 4; i++) {
-		loops[i] = (struct shared_loop){ epoll_new(), 0, &go, 0 };
-		control(loops[i].ep, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLEXCLUSIVE, (uint64_t)fd);
-		control(loops[i].ep, EPOLL_CTL_ADD, stop, EPOLLIN, 2);
-		threads[i] = start(exclusive_thread, &loops[i]);
-	}
-	gate_wait(&go, 4);
-	for (int i = 0; i < events; i++) {
-		must(write(fd, &one, 8) == 8);
-		sleep_ms(2);
-	}
-	while (served < events) {
-		sleep_ms(1);
-		served = 0;
-		for (int i = 0; i < 4; i++)
-			served += __atomic_load_n(&loops[i].waits, __ATOMIC_RELAXED);
-	}
-	must(served == events);
-	must(write(stop, &one, 8) == 8);
-	for (int i = 0; i < 4; i++)
-		pthread_join(threads[i], NULL);
-	row_of_fd(fd, "eventfd");
-	is_true("interest.exclusive", true);
-	truth_num("interest.sets", 4);
-	truth_num("in_bytes", (uint64_t)events * 8);
-	truth_num("out_bytes", (uint64_t)events * 8);
-	truth_range("reported", (uint64_t)events, (uint64_t)events * 4);
-	row_end();
-}
-
-/* Of a program that is watched from outside, stdin tells when it is; it is not to end before that. */
-static void go_on(void)
-{
-	char byte;
-
-	must(read(STDIN_FILENO, &byte, 1) == 1);
-}
-
-static void stay(void)
-{
-	char byte;
-
-	truth_write();
-	must(read(STDIN_FILENO, &byte, 1) >= 0);
-	_exit(0);
-}
-
-static void allow_files(rlim_t n)
-{
-	struct rlimit limit = { n, n };
-
-	if (setrlimit(RLIMIT_NOFILE, &limit))
-		skip("the limit of open files cannot be raised so far");
-}
+/* Watched from outside */
 
 /* many N KIND: of N in one instance a few have something to say. */
 static void scene_many(int n, const char *kind)
@@ -932,60 +603,6 @@ static void scene_many(int n, const char *kind)
 		  "\"each\":{\"interest.mask\":\"0x19\",\"reported\":[0,1],\"unserved\":0},"
 		  "\"sum\":{\"reported\":%d,\"in_bytes\":%d}}\n", getpid(), kind, n, (n + 99) / 100,
 		  (n + 99) / 100 * 8);
-	stay();
-}
-
-/* batch N: so many are reported at once; those beyond 1,024 are not followed. */
-static void scene_batch(int n)
-{
-	struct epoll_event *events = calloc((size_t)n, sizeof(*events));
-	int ep = epoll_new();
-
-	allow_files((rlim_t)n + 100);
-	for (int i = 0; i < n; i++)
-		control(ep, EPOLL_CTL_ADD, eventfd(1, 0), EPOLLIN, (uint64_t)i);
-	must(epoll_wait(ep, events, n, -1) == n);
-	must(epoll_wait(ep, events, 1, -1) == 1);
-	row_of_loop("epoll", "epfd", ep);
-	truth_num("loop.events", (uint64_t)n + 1);
-	truth_num("loop.truncated_events", n > 1024 ? (uint64_t)n - 1024 : 0);
-	truth_num("loop.unknown_events", 0);
-	truth_num("loop.full", 2);
-	row_end();
-}
-
-/* stuck: a turn that does not end while it is watched; beside it a loop that only waits. */
-static void scene_stuck(void)
-{
-	struct chan c = open_chan("pipe");
-	int ep = epoll_new(), idle = epoll_new();
-	struct shared_loop waits = { .ep = idle, .go = &(struct gate)GATE_INIT };
-	uint64_t since;
-
-	control(ep, EPOLL_CTL_ADD, c.in, EPOLLIN, 1);
-	control(idle, EPOLL_CTL_ADD, c.in, EPOLLIN | EPOLLET, 2);
-	put(c, 1);
-	wait_for(idle, 0, 1);
-	start(idle_thread, &waits);
-	gate_wait(waits.go, 1);
-	wait_asleep(waits.tid);
-	go_on();
-	wait_for(ep, -1, 1);
-	since = now_ns();
-	sleep_ms(300);
-	row_of_loop("epoll", "epfd", ep);
-	truth_num("loop.waits", 1);
-	truth_num("loop.turns.count", 0);
-	truth_num("loop.turns.under_way.threads", 1);
-	truth_range("loop.turns.under_way.oldest_ns", now_ns() - since, 60000 * MSEC);
-	truth_put(",\"loop.utilisation\":[0.2,1.0]");
-	row_end();
-	row_of_loop("epoll", "epfd", idle);
-	truth_num("loop.waits", 0);
-	truth_num("loop.descriptors", 1);
-	truth_num("loop.threads", 1);
-	truth_put(",\"loop.utilisation\":[0.0,0.0]");
-	row_end();
 	stay();
 }
 
@@ -1046,13 +663,15 @@ static void scene_before(void)
 	stay();
 }
 
-static int number(char **argv, int i)
-{
-	return atoi(argv[i]);
-}
-
 int main(int argc, char **argv)
 {
+	static const struct scene scenes[] = {
+		{ "dup", scene_dup }, { "fork", scene_fork }, { "passed", scene_passed },
+		{ "ambiguous", scene_ambiguous }, { "oneshot", scene_oneshot },
+		{ "registered", scene_registered }, { "nested", scene_nested },
+		{ "unserved", scene_unserved }, { "edge", scene_edge }, { "before", scene_before },
+		{ "thread", scene_thread },
+	};
 	const char *scene = argc > 1 ? argv[1] : "";
 
 	if (!strcmp(scene, "lag") && argc == 6)
@@ -1073,29 +692,10 @@ int main(int argc, char **argv)
 		scene_sets(argv[2]);
 	else if (!strcmp(scene, "exclusive") && argc == 3)
 		scene_exclusive(number(argv, 2));
-	else if (!strcmp(scene, "batch") && argc == 3)
-		scene_batch(number(argv, 2));
 	else if (!strcmp(scene, "many") && argc == 4)
 		scene_many(number(argv, 2), argv[3]);
-	else {
-		static const struct {
-			const char *name;
-			void (*run)(void);
-		} scenes[] = {
-			{ "dup", scene_dup }, { "fork", scene_fork }, { "passed", scene_passed },
-			{ "ambiguous", scene_ambiguous }, { "oneshot", scene_oneshot },
-			{ "registered", scene_registered }, { "nested", scene_nested },
-			{ "unserved", scene_unserved }, { "edge", scene_edge }, { "turns", scene_turns },
-			{ "waits", scene_waits }, { "loops", scene_loops }, { "before", scene_before },
-			{ "stuck", scene_stuck }, { "thread", scene_thread },
-		};
-		size_t i = 0;
-
-		while (i < ARRAY_SIZE(scenes) && strcmp(scenes[i].name, scene))
-			i++;
-		must(i < ARRAY_SIZE(scenes));
-		scenes[i].run();
-	}
+	else
+		run_scene(scenes, ARRAY_SIZE(scenes), scene);
 	truth_write();
 	return 0;
 }
