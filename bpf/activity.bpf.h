@@ -196,6 +196,8 @@ __noinline int descriptor_moved(struct thread *th, struct activity *act, u32 arg
 	other->called_ns = now;
 	if (ret > 0 || ret == -EAGAIN)
 		descriptor_taken(from, false, false, now);
+	if (act->counted)
+		ADD(&other->sum, calls, 1);	/* its time is that of the first */
 	if (act->counted && ret > 0) {
 		ADD(&from->sum, in_bytes, ret);
 		ADD(&to->sum, out_bytes, ret);

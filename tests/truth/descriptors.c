@@ -2,9 +2,11 @@
 /* descriptors SCENE ...: descriptors of which is known what became of each. */
 #include "fds.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 
 static void row_of_fd(int fd, const char *kind)
 {
@@ -214,14 +216,24 @@ static void receive_and_take(int sock)
 	take(fd, 10);
 }
 
-static void scene_passed(void)
+static void send_descriptor(int road, int fd)
 {
-	struct chan c, road = open_chan("unix");
 	char control_buf[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct iovec iov = { "x", 1 };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control_buf,
 			      .msg_controllen = sizeof(control_buf) };
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	must(sendmsg(road, &msg, 0) == 1);
+}
+
+static void scene_passed(void)
+{
+	struct chan c, road = open_chan("unix");
 	pid_t child = fork();
 	int status;
 
@@ -233,11 +245,7 @@ static void scene_passed(void)
 	c = open_chan("pipe");	/* after the fork: the child has it by the message alone */
 	put(c, 20);
 	take(c.in, 10);
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &c.in, sizeof(int));
-	must(sendmsg(road.out, &msg, 0) == 1);
+	send_descriptor(road.out, c.in);
 	must(waitpid(child, &status, 0) == child && !status);
 	row_of_fd(c.in, "pipe");
 	truth_num("calls", 2);
@@ -494,6 +502,134 @@ static void scene_unserved(void)
 }
 
 /* left KIND: after one report all is taken, after the next some, and that stays. */
+/* open: the last reports of descriptors that stay open; some time later they are what they are. */
+static void scene_open(void)
+{
+	struct chan left = open_chan("pipe"), all = open_chan("unix"), none = open_chan("eventfd");
+	int ep = epoll_new();
+
+	control(ep, EPOLL_CTL_ADD, left.in, EPOLLIN | EPOLLET, 1);
+	control(ep, EPOLL_CTL_ADD, all.in, EPOLLIN | EPOLLET, 2);
+	control(ep, EPOLL_CTL_ADD, none.in, EPOLLIN | EPOLLET, 3);
+	go_on();
+	put(left, 10);
+	put(all, 10);
+	put(none, 8);
+	wait_for(ep, -1, 3);
+	take(left.in, 5);
+	take(all.in, 10);
+	sleep_ms(300);
+	row_of_fd(left.in, "pipe");
+	truth_put(",\"reported\":1,\"unserved\":0,\"drained\":0,\"undrained\":1");
+	row_end();
+	row_of_fd(all.in, "unix");
+	truth_put(",\"reported\":1,\"unserved\":0,\"drained\":1,\"undrained\":0");
+	row_end();
+	row_of_fd(none.in, "eventfd");
+	truth_put(",\"reported\":1,\"unserved\":1,\"drained\":0,\"undrained\":0");
+	row_end();
+	stay();
+}
+
+/* datagrams: one of no bytes is no end, one that was cut is as long as what there was room for. */
+static void scene_datagrams(void)
+{
+	struct chan c = open_chan("udp");
+	int ep = epoll_new();
+	char buf[10];
+	struct iovec iov = { buf, sizeof(buf) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	control(ep, EPOLL_CTL_ADD, c.in, EPOLLIN, 1);
+	must(!send(c.out, buf, 0, 0) && !send(c.out, buf, 0, 0));
+	put(c, 1000);
+	wait_for(ep, -1, 1);
+	must(!recv(c.in, buf, sizeof(buf), 0));		/* two are left */
+	wait_for(ep, -1, 1);
+	must(recv(c.in, buf, 1, MSG_PEEK) == 0);	/* and still are */
+	wait_for(ep, -1, 1);
+	must(!recv(c.in, buf, sizeof(buf), 0));
+	must(recvmsg(c.in, &msg, MSG_TRUNC) == 1000);
+	row_of_fd(c.in, "udp");
+	truth_put(",\"reported\":3,\"unserved\":0,\"undrained\":2,\"drained\":1");
+	truth_num("in_bytes", sizeof(buf));
+	truth_num("left.count", 0);
+	row_end();
+}
+
+/* sendfile: both its ends; and splice: both of its. */
+static void scene_moved(void)
+{
+	struct chan c = open_chan("unix"), p = open_chan("pipe");
+	FILE *source = tmpfile();
+	char buf[3000] = { 0 };
+
+	must(source && fwrite(buf, 1, sizeof(buf), source) == sizeof(buf) && !fflush(source));
+	must(sendfile(c.out, fileno(source), &(off_t){ 0 }, 2000) == 2000);
+	must(splice(c.in, NULL, p.out, NULL, 1500, 0) == 1500);
+	row_of_fd(fileno(source), "file");
+	truth_num("in_bytes", 2000);
+	truth_num("out_bytes", sizeof(buf));
+	row_end();
+	row_of_fd(c.out, "unix");
+	truth_num("in_bytes", 0);
+	truth_num("out_bytes", 2000);
+	row_end();
+	row_of_fd(c.in, "unix");
+	truth_num("in_bytes", 1500);
+	row_end();
+	row_of_fd(p.out, "pipe");
+	truth_num("out_bytes", 1500);
+	row_end();
+}
+
+/* stale: closed, but kept open by a message that nobody receives, so that it is still reported. */
+static void scene_stale(void)
+{
+	struct chan kept = open_chan("pipe"), road = open_chan("unix");
+	int ep = epoll_new();
+
+	control(ep, EPOLL_CTL_ADD, kept.in, EPOLLIN | EPOLLET, 13);
+	go_on();
+	send_descriptor(road.out, kept.in);
+	close(kept.in);
+	for (int i = 0; i < 3; i++) {
+		put(kept, 1);
+		wait_for(ep, -1, 1);
+	}
+	sleep_ms(300);
+	row_of_fd(kept.in, "pipe");
+	truth_num("reported", 3);
+	is_true("flags.closed", true);
+	truth_num("interest.sets", 1);
+	row_end();
+	stay();
+}
+
+/* twosets: in two, taken out of the last; and in two, of which one has another by the same data. */
+static void scene_twosets(void)
+{
+	struct chan c = open_chan("pipe"), a = open_chan("pipe"), b = open_chan("pipe");
+	int one = epoll_new(), two = epoll_new();
+
+	control(one, EPOLL_CTL_ADD, c.in, EPOLLIN, 11);
+	control(two, EPOLL_CTL_ADD, c.in, EPOLLIN | EPOLLET, 12);
+	control(two, EPOLL_CTL_DEL, c.in, 0, 0);
+	control(one, EPOLL_CTL_ADD, a.in, EPOLLIN, 7);
+	control(two, EPOLL_CTL_ADD, a.in, EPOLLIN, 1);
+	control(one, EPOLL_CTL_ADD, b.in, EPOLLIN, 7);
+	row_of_fd(c.in, "pipe");
+	truth_put(",\"interest.data\":\"0xb\",\"interest.sets\":1,\"interest.et\":false");
+	row_end();
+	row_of_fd(a.in, "pipe");
+	is_true("interest.ambiguous", true);
+	truth_num("interest.sets", 2);
+	row_end();
+	row_of_fd(b.in, "pipe");
+	is_true("interest.ambiguous", true);
+	row_end();
+}
+
 static void scene_left(const char *kind, int unit)
 {
 	struct chan c = open_chan(kind);
@@ -670,7 +806,8 @@ int main(int argc, char **argv)
 		{ "ambiguous", scene_ambiguous }, { "oneshot", scene_oneshot },
 		{ "registered", scene_registered }, { "nested", scene_nested },
 		{ "unserved", scene_unserved }, { "edge", scene_edge }, { "before", scene_before },
-		{ "thread", scene_thread },
+		{ "thread", scene_thread }, { "open", scene_open }, { "datagrams", scene_datagrams },
+		{ "moved", scene_moved }, { "twosets", scene_twosets }, { "stale", scene_stale },
 	};
 	const char *scene = argc > 1 ? argv[1] : "";
 

@@ -210,6 +210,8 @@ static void scene_batch(int n)
 	truth_num("loop.unknown_events", 0);
 	truth_num("loop.full", 2);
 	row_end();
+	if (n > 1024)
+		truth_put("{\"lost\":{\"reports_cut\":%d}}\n", n - 1024);
 }
 
 /* stuck: a turn that does not end while it is watched; beside it a loop that only waits. */
