@@ -5,25 +5,15 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "fail.h"
 #include "session_private.h"
 
-#define LOOPS_SIZE ((sizeof(struct event_loop) * LOOP_ROWS + 4095) / 4096 * 4096)
-
 static int map_loops(struct session *session)
 {
-	void *mapped;
-
-	if (session->loops)
-		return 0;
-	mapped = mmap(NULL, LOOPS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-		      bpf_map__fd(session->skel->maps.loops), 0);
-	if (mapped == MAP_FAILED)
-		return fail(EXIT_RUNTIME, "cannot map the event loops: %s", strerror(errno));
-	session->loops = mapped;
-	return 0;
+	if (!session->loops)
+		session->loops = array_map(session->skel->maps.loops, "event loops");
+	return session->loops ? 0 : EXIT_RUNTIME;
 }
 
 static u32 loops_used(const struct session *session)
@@ -110,5 +100,5 @@ int event_loops_retire(struct session *session)
 void event_loops_close(struct session *session)
 {
 	if (session->loops)
-		munmap(session->loops, LOOPS_SIZE);
+		array_unmap(session->skel->maps.loops, session->loops);
 }

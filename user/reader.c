@@ -6,14 +6,11 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #include "clock.h"
 #include "fail.h"
 #include "reader.h"
-
-#define HISTS_SIZE ((sizeof(struct hist) * HIST_ROWS + 4095) / 4096 * 4096)
 
 /* Calls not asked for can be routed all the same, to follow epoll sets: not shown. */
 static bool shown(const struct session *session, u32 call)
@@ -188,16 +185,9 @@ static void add_hist(struct session *session, struct reading *reading, const voi
 
 int hists_map(struct session *session)
 {
-	void *mapped;
-
-	if (session->hists)
-		return 0;
-	mapped = mmap(NULL, HISTS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-		      bpf_map__fd(session->skel->maps.hists), 0);
-	if (mapped == MAP_FAILED)
-		return fail(EXIT_RUNTIME, "cannot map the histograms: %s", strerror(errno));
-	session->hists = mapped;
-	return 0;
+	if (!session->hists)
+		session->hists = array_map(session->skel->maps.hists, "histograms");
+	return session->hists ? 0 : EXIT_RUNTIME;
 }
 
 /* Gives a histogram that nobody adds to any more back to the hooks, empty. */
@@ -315,5 +305,5 @@ void reader_close(struct session *session)
 {
 	reading_free(&session->retired);
 	if (session->hists)
-		munmap(session->hists, HISTS_SIZE);
+		array_unmap(session->skel->maps.hists, session->hists);
 }

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -252,6 +253,27 @@ int session_iterate(struct bpf_link *iterator, struct buffer *out)
 	}
 	close(fd);
 	return n < 0 ? fail(EXIT_RUNTIME, "cannot read from the kernel: %s", strerror(errno)) : 0;
+}
+
+static size_t array_bytes(const struct bpf_map *array)
+{
+	return (size_t)bpf_map__value_size(array) * bpf_map__max_entries(array);
+}
+
+void *array_map(const struct bpf_map *array, const char *what)
+{
+	void *entries = mmap(NULL, array_bytes(array), PROT_READ | PROT_WRITE, MAP_SHARED,
+			     bpf_map__fd(array), 0);
+
+	if (entries != MAP_FAILED)
+		return entries;
+	fail(EXIT_RUNTIME, "cannot map the %s: %s", what, strerror(errno));
+	return NULL;
+}
+
+void array_unmap(const struct bpf_map *array, void *entries)
+{
+	munmap(entries, array_bytes(array));
 }
 
 #define ADOPT_TRIES 10

@@ -42,6 +42,13 @@ struct session {
 /* All that the program of @iterator writes, in @out; 0, or an exit code after a message. */
 int session_iterate(struct bpf_link *iterator, struct buffer *out);
 
+/*
+ * The entries of @array, which is BPF_F_MMAPABLE, as the programs see them, until array_unmap().
+ * NULL after a message that names them as @what.
+ */
+void *array_map(const struct bpf_map *array, const char *what);
+void array_unmap(const struct bpf_map *array, void *entries);
+
 /* Takes in what watched processes have registered with epoll; 0 or an exit code. */
 int descriptors_adopt(struct session *session);
 

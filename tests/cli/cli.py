@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the scripts here share: iophase as a command, programs for it to watch, and checks."""
 
+import concurrent.futures
 import contextlib
 import os
 import pathlib
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -22,6 +24,7 @@ from harness import ROOT, TIMEOUT_S, Failure, Skip, Tap, run_bounded
 IOPHASE = str(os.environ.get("IOPHASE") or ROOT / "iophase")
 PYTHON = sys.executable
 TARGET = [PYTHON, "-B", str(HERE / "target.py")]
+JOBS = 2 * os.cpu_count()   # a test mostly waits: for time to pass, or for hooks to be attached
 
 
 class Result:
@@ -186,12 +189,37 @@ def judged(test):
         raise Failure(traceback.format_exc()) from None
 
 
-def run_all(tests):
-    """Runs (name, function) pairs; the exit status."""
+def shared(function):
+    """Of one run for all tests that look at what it printed: the first that needs it starts it."""
+    lock, results = threading.Lock(), {}
+
+    def of(*words):
+        with lock:
+            if words not in results:
+                results[words] = function(*words)
+            return results[words]
+    return of
+
+
+def alone(test):
+    """Marks a test that others beside it would disturb."""
+    test.alone = True
+    return test
+
+
+def run_all(tests, jobs=JOBS):
+    """Runs (name, function) pairs, so many at once, and then those alone; the exit status."""
     tap = Tap()
+    together, after = [], []
     for name, test in tests:
         if os.geteuid():
             tap.skip(name, "needs root")
         else:
-            tap.run(name, lambda: judged(test))
+            (after if hasattr(test, "alone") else together).append((name, test))
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        futures = [(name, pool.submit(judged, test)) for name, test in together]
+        for name, future in futures:
+            tap.run(name, future.result)
+    for name, test in after:
+        tap.run(name, lambda test=test: judged(test))
     return tap.end()

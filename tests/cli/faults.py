@@ -71,6 +71,7 @@ def ended_by(number):
         watch.stop(number).ends(0, out=b"seen, ")
 
 
+@cli.alone	# preexec_fn is not for programs with threads
 def hang_up_ignored():
     """Under nohup(1) a hang-up does nothing; had it counted, SIGINT would be the second."""
     ignore = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -210,6 +211,7 @@ def nothing_left(number):
     return [f"{len(objects)} objects, none left"]
 
 
+@cli.alone	# each iophase in its maps can hide switches from the others, which is a loss
 def two_at_once():
     with cli.waiting_target("--rounds", 20, "--ms", 1) as target:
         options = ["-j", "-p", target.pid]
@@ -264,7 +266,8 @@ TESTS = [
     ("process ends by itself", dies_meanwhile),
     ("process killed", lambda: killed_meanwhile("-p", "{pid}")),
     ("thread killed", lambda: killed_meanwhile("-t", "{tid}")),
-    *((f"{number.name}: nothing stays in the kernel", lambda number=number: nothing_left(number))
+    *((f"{number.name}: nothing stays in the kernel",
+       cli.alone(lambda number=number: nothing_left(number)))
       for number in (signal.SIGKILL, signal.SIGINT, signal.SIGQUIT)),
     ("two at once count alike", two_at_once),
     ("one under another", watches_itself),

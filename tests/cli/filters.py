@@ -11,7 +11,7 @@ import sys
 import cli
 from cli import Failure, Skip, iophase
 
-UID = 64321		# of nobody else
+UIDS = 64321, 64322		# of nobody else
 
 
 def report(*options):
@@ -73,15 +73,16 @@ def failed_only():
 
 
 def by_user():
-    with cli.as_user(UID) as (directory, words):
+    uid = UIDS[0]
+    with cli.as_user(uid) as (directory, words):
         argv = [*words, cli.PYTHON, "-B", directory / "target.py"]
         with cli.Started(*argv) as target, cli.target():
             target.await_word(b"ready")
-            only(report("-d", 0.5, "-u", UID), "tgid", [target.pid])
+            only(report("-d", 0.5, "-u", uid), "tgid", [target.pid])
 
 
 def by_name():
-    name = f"iop-{os.getpid()}"
+    name = f"iop-n-{os.getpid()}"
     with cli.target("--comm", name, "--threads", 1) as target, cli.target():
         only(report("-d", 0.5, "-n", name), "tgid", [target.pid])
 
@@ -102,7 +103,7 @@ def by_thread():
 
 def all_must_hold():
     with cli.target() as target:
-        document = report("-d", 0.3, "-p", target.pid, "-u", UID)
+        document = report("-d", 0.3, "-p", target.pid, "-u", UIDS[0])
     if document["rows"] or document["in_flight"]:
         raise Failure("a filter that does not hold let something pass")
 
@@ -277,7 +278,7 @@ def duration():
 
 def named_later():
     """An exec that brings the name brings the watch."""
-    name = f"iop-{os.getpid()}"
+    name = f"iop-x-{os.getpid()}"
     with cli.scratch() as directory:
         program = directory / name
         program.write_text("#!/bin/sh\nexec 3</dev/null\nread line <&3\nread line <&3\n")
@@ -290,7 +291,7 @@ def named_later():
 
 def renamed_later():
     """A thread that calls itself so, as they do after their birth."""
-    name = f"iop-{os.getpid()}"
+    name = f"iop-y-{os.getpid()}"
     with cli.watching("-j", "-n", name) as watch:
         with cli.target("--comm", name, "--rounds", 20) as target:
             target.result().ends(0, "ready")
@@ -300,8 +301,9 @@ def renamed_later():
 
 def user_later():
     """A process that changes its user, as servers do that are started as root."""
-    script = f'exec setpriv --reuid={UID} --clear-groups head -c 1 /dev/zero'
-    with cli.watching("-j", "-u", UID) as watch:
+    uid = UIDS[1]
+    script = f'exec setpriv --reuid={uid} --clear-groups head -c 1 /dev/zero'
+    with cli.watching("-j", "-u", uid) as watch:
         subprocess.run(["sh", "-c", script], stdout=subprocess.DEVNULL, check=True,
                        timeout=cli.TIMEOUT_S)
         document = json.loads(watch.stop().ends(0, out=b"{").out)
@@ -310,7 +312,7 @@ def user_later():
 
 def cgroup_later():
     """A process that is moved into the cgroup and then becomes a program, as containers do."""
-    cgroup = cgroup_mount() / f"iophase-test-{os.getpid()}"
+    cgroup = cgroup_mount() / f"iophase-test-later-{os.getpid()}"
     cgroup.mkdir()
     try:
         with cli.watching("-j", "-c", cgroup) as watch:
@@ -322,6 +324,7 @@ def cgroup_later():
         cli.await_that(lambda: removed(cgroup), f"{cgroup.name} empty")
 
 
+@cli.alone
 def duration_counted():
     """The time that is said to be seen ends with the counting, however long the reading takes."""
     script = ("import os, resource, sys\nresource.setrlimit(resource.RLIMIT_NOFILE, (19000, 19000))\n"
@@ -362,6 +365,9 @@ def shared_set():
 
 
 TESTS = [
+    # The longest first, so that none is left by itself at the end.
+    ("processes end while they are read", ends_while_read),
+    ("-c", by_cgroup),
     ("-e, a call", lambda: calls_only("read", ["read"])),
     ("-e, two calls", lambda: calls_only("read,sendto", ["read", "sendto"])),
     ("-e, a class and a call",
@@ -378,7 +384,6 @@ TESTS = [
     ("-n, a program started later", named_later),
     ("-n, a thread renamed later", renamed_later),
     ("-u, a program run as the user later", user_later),
-    ("-c", by_cgroup),
     ("-c, a program moved there later", cgroup_later),
     ("filters must all hold", all_must_hold),
     ("children followed", lambda: follow([], True)),
@@ -396,12 +401,11 @@ TESTS = [
     ("-d 1", duration),
     ("-d 0.2, with much to read at the end", duration_counted),
     ("interval and count", lambda: reports(["0.2", "3"], 3)),
-    ("interval and duration", lambda: reports(["-d", "0.6", "0.2"], 3)),
+    ("interval and duration", cli.alone(lambda: reports(["-d", "0.6", "0.2"], 3))),
     ("interval, count, longer duration", lambda: reports(["-d", "2", "0.2", "2"], 2)),
-    ("interval, part of one at the end", lambda: reports(["-d", "2.5", "1"], 3)),
+    ("interval, part of one at the end", cli.alone(lambda: reports(["-d", "2.5", "1"], 3))),
     ("intervals add up", intervals_add_up),
     ("intervals add up, many processes", processes_add_up),
-    ("processes end while they are read", ends_while_read),
     ("intervals add up, many threads", lambda: processes_add_up("--by", "thread,call")),
 ]
 

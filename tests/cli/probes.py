@@ -20,8 +20,13 @@ NEEDS = ["calls", "phases", "lives", "scan", "copy", "read", "sets", "ready",
 SCHEMA = json.loads((cli.ROOT / "docs/probes.schema.json").read_text(encoding="utf-8"))
 
 
+@cli.shared
+def probes_as_json(*options):
+    return iophase("probes", "-j", *options)
+
+
 def probed(*options):
-    return json.loads(iophase("probes", "-j", *options).ends(0, out=b"{").out)
+    return json.loads(probes_as_json(*options).ends(0, out=b"{").out)
 
 
 def schema():
@@ -68,7 +73,7 @@ def one_chosen():
 def backend(name):
     """Either it can be had, and is used for all that it can do, or both commands say why not."""
     result = iophase("-j", "-q", "-d", 0.1, "--backend", name)
-    probes = iophase("probes", "-j", "--backend", name)
+    probes = probes_as_json("--backend", name)
     needs = json.loads(probes.out)["needs"]
     if result.status:
         said = f"iophase: the {name} backend cannot be had here: "

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Validates what iophase prints as JSON, of every kind, against docs/iophase.schema.json."""
 
+import contextlib
 import copy
 import json
 import os
@@ -130,10 +131,18 @@ def as_json(name):
     return name.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
 
 
+@cli.shared
+def hostile_names():
+    """Of processes with these names: ({name: process id}, what is said of them)."""
+    with contextlib.ExitStack() as stack:
+        pids = {name: stack.enter_context(cli.target("--comm", os.fsdecode(name))).pid
+                for name in HOSTILE}
+        return pids, document("-d", 0.3, "-p", ",".join(map(str, pids.values())))
+
+
 def hostile(name):
-    with cli.target("--comm", os.fsdecode(name)) as target:
-        found = document("-d", 0.2, "-p", target.pid)
-    names = {row["comm"] for row in found["rows"]}
+    pids, found = hostile_names()
+    names = {row["comm"] for row in found["rows"] if row["tgid"] == pids[name]}
     if names != {as_json(name[:15])}:
         raise Failure(f"names {names}, not {as_json(name[:15])!r}")
 

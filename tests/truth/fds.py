@@ -15,6 +15,7 @@ when the descriptor became ready, "untimed" where it is not.
 
 import argparse
 import collections
+import contextlib
 import fnmatch
 import json
 import pathlib
@@ -225,8 +226,9 @@ def told(watcher, target):
     for line in watcher.stderr:
         if "watching" in line:
             break
-    target.stdin.write(b"x")
-    target.stdin.flush()
+    with contextlib.suppress(BrokenPipeError):	# it may be over: it cannot run here
+        target.stdin.write(b"x")
+        target.stdin.flush()
     text = b""
     for line in target.stdout:
         text += line
