@@ -136,7 +136,7 @@ static __always_inline int wait_ends(struct thread *th, struct activity *act, u3
 	if (!th->began_before)
 		wait_counts(th, loop, args, ret, now);
 	if (ret > 0)
-		wait_reports(th, loop, act->loop, ret, now);
+		wait_reports(th, act->loop_watch, act->loop, ret, now);
 	turn_clear(act);
 	/* What was done here is no time of the turn; a wait that was interrupted may be over for long. */
 	act->turn_ns = ret > 0 ? bpf_ktime_get_ns() : now;
@@ -196,9 +196,14 @@ __noinline int descriptor_moved(struct thread *th, struct activity *act, u32 arg
 	other->called_ns = now;
 	if (ret > 0 || ret == -EAGAIN)
 		descriptor_taken(from, false, false, now);
-	if (act->counted)
-		ADD(&other->sum, calls, 1);	/* its time is that of the first */
-	if (act->counted && ret > 0) {
+	if (!act->counted)
+		return 0;
+	ADD(&other->sum, calls, 1);	/* its time is that of the first */
+	if (ret == -EAGAIN)
+		ADD(&other->sum, eagain, 1);
+	else if (ret < 0)
+		ADD(&other->sum, errors, 1);
+	if (ret > 0) {
 		ADD(&from->sum, in_bytes, ret);
 		ADD(&to->sum, out_bytes, ret);
 	}
@@ -212,8 +217,12 @@ static __always_inline void descriptor_input(struct thread *th, struct descripto
 	bool sized = kind.args == ARGS_BUF || kind.args == ARGS_BUFF;
 	bool peeks = call_peeks(th, kind), ends = !ret && kind.ret == RET_BYTES;
 
-	if ((ret < 0 && ret != -EAGAIN) || (ends && sized && !th->args[2]))
+	if ((ret < 0 && ret != -EAGAIN) || asked_nothing(th, kind) ||
+	    input_flags(th, kind) & MSG_ERRQUEUE)
 		return;
+	/* It may have been known before it listened. */
+	if (kind.ret == RET_OK && ret >= 0 && d->kind == KIND_TCP)
+		d->kind = KIND_LISTENER;
 	descriptor_taken(d, ret == -EAGAIN,
 			 !peeks && (ends || (sized && (u64)ret < th->args[2])), now);
 }
@@ -233,7 +242,7 @@ static __always_inline void descriptor_result(struct thread *th, struct descript
 		ADD(&d->sum, eagain, 1);
 	else if (ret < 0)
 		ADD(&d->sum, errors, 1);
-	else if (input && bytes && !ret)
+	else if (input && bytes && !ret && !asked_nothing(th, kind))
 		ADD(&d->sum, zero, 1);
 	else if (input && !call_peeks(th, kind))
 		ADD(&d->sum, in_bytes, th->moved);

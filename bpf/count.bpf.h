@@ -94,16 +94,20 @@ static __always_inline bool result_restarts(s64 ret)
 	       ret == -ERESTART_RESTARTBLOCK;
 }
 
+/* Reading 0 bytes because 0 were asked for is no end of file. */
+static __always_inline bool asked_nothing(struct thread *th, struct call_kind kind)
+{
+	return (kind.args == ARGS_BUF || kind.args == ARGS_BUFF) && !th->args[2];
+}
+
 static __always_inline void count_result(struct thread *th, struct totals *sum, u32 call,
 					 struct call_kind kind, s64 ret)
 {
 	if (ret > 0)
 		return;
 	if (!ret) {
-		/* Reading 0 bytes because 0 were asked for is no end of file. */
 		if (kind.ret == RET_READY || kind.ret == RET_MSGS ||
-		    (kind.ret == RET_BYTES &&
-		     !((kind.args == ARGS_BUF || kind.args == ARGS_BUFF) && !th->args[2])))
+		    (kind.ret == RET_BYTES && !asked_nothing(th, kind)))
 			sum->zero++;
 	} else if (ret == -EAGAIN) {
 		sum->eagain++;

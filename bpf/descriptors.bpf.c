@@ -87,8 +87,8 @@ int iop_open(struct bpf_iter__task_file *ctx)
 }
 
 /*
- * Those that the iterator before found nowhere: their files ended unseen, or belong to processes
- * that are not watched. Of those an epoll set of one that is may still report.
+ * Those that the iterator before found nowhere: their files ended unseen, or are on their way in a
+ * message, or belong to processes that are not watched.
  */
 SEC("iter/bpf_map_elem")
 int iop_unseen(struct bpf_iter__bpf_map_elem *ctx)
@@ -96,6 +96,7 @@ int iop_unseen(struct bpf_iter__bpf_map_elem *ctx)
 	struct descriptor_head head = {};
 	struct descriptor *d = ctx->value;
 	u64 *file = ctx->key;
+	bool alive;
 
 	if (!file || !d || !d->born_ns || d->seen == (u8)reading)
 		return 0;
@@ -103,9 +104,11 @@ int iop_unseen(struct bpf_iter__bpf_map_elem *ctx)
 	head.tgid = proc_tgid(d->proc);
 	head.fd = d->fd;
 	head.queued = LEFT_UNKNOWN;
+	/* The memory of one that has ended stays readable, and its count says so. */
+	alive = descriptor_is(d, *file) && file_other_refs((struct file *)*file) >= 0;
 	if (descriptor_is(d, *file))
 		descriptor_name(*file, &head);
-	if (!head.named || d->watch != WATCH_EPOLL || !item_by_data(*file, d->ep, d->data))
+	if (!alive)
 		head.closed_ns = bpf_ktime_get_ns();
 	bpf_seq_write(ctx->meta->seq, &head, sizeof(head));
 	bpf_seq_write(ctx->meta->seq, d, sizeof(*d));

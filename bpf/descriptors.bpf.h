@@ -183,8 +183,11 @@ __noinline int descriptor_end(u64 file, bool exit)
 __noinline int descriptor_gone(u64 file)
 {
 	struct descriptor *d = bpf_map_lookup_elem(&descriptors, &file);
-	struct descriptor_record *record = d ? record_begin(d, file) : NULL;
+	struct descriptor_record *record;
 
+	if (d)
+		report_judge(d);
+	record = d ? record_begin(d, file) : NULL;
 	if (record)
 		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 	bpf_map_delete_elem(&descriptors, &file);

@@ -387,6 +387,7 @@ struct file___ref {
 #define CLOSE_RANGE_CLOEXEC	4
 #define MSG_PEEK		0x02
 #define MSG_TRUNC		0x20
+#define MSG_ERRQUEUE		0x2000
 
 /* Results the kernel never shows to user space (include/linux/errno.h). */
 #define ERESTARTSYS		512

@@ -200,17 +200,19 @@ __noinline int set_note(struct thread *th, struct activity *act, u32 args, u64 n
 	return 0;
 }
 
-/* Who is told what by the wait that returned @ready at @now. */
-__noinline int wait_reports(struct thread *th, struct event_loop *loop, u32 row, u32 ready, u64 now)
+/*
+ * Who is told what by the wait, by enum watch, that returned @ready at @now; @row: of its loop, which
+ * can be that of all those that have none.
+ */
+__noinline int wait_reports(struct thread *th, u32 watch, u32 row, u32 ready, u64 now)
 {
 	struct report_walk walk = { .now = now, .loop = row, .ready = ready };
-	u32 watch;
+	struct event_loop *loop = loop_at(row);
 
 	if (!th || !loop || !ready)
 		return 0;
 	walk.proc = th->proc;
 	walk.ep = th->ep;
-	watch = loop->key.watch;
 	walk.watch = watch;
 	/* Select and poll are on no wait queue but while they wait: what woke them is that one. */
 	if (watch != WATCH_EPOLL && ready == 1 && th->sleeps)
@@ -228,7 +230,7 @@ __noinline int wait_reports(struct thread *th, struct event_loop *loop, u32 row,
 		walk.from[0] = th->args[0];
 		walk.left = th->args[1];
 		bpf_loop(walk.left, poll_report_step, &walk, 0);
-	} else {
+	} else if (watch == WATCH_SELECT) {
 		walk.from[0] = th->args[1];
 		walk.from[1] = th->args[2];
 		walk.from[2] = th->args[3];

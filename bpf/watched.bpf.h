@@ -225,6 +225,40 @@ __noinline int watched_enters(u64 ep, u64 file, u32 op, u32 fd, u64 proc)
 	return 0;
 }
 
+struct instance_end {
+	struct tree_walk tree;
+	bool exit;		/* with its process, of which it is shown how it waited */
+};
+
+/* An epoll instance is about to end, and with it all that is registered there. */
+static long instance_ends_step(u32 index, struct instance_end *walk)
+{
+	u64 item = walk->tree.at - bpf_core_field_offset(struct epitem, rbn);
+	u64 file = FIELD(item, epitem, ffd.file);
+	struct descriptor *d = bpf_map_lookup_elem(&descriptors, &file);
+
+	watched_forget(item);
+	if (d && !walk->exit) {
+		if (d->ep == FIELD(item, epitem, ep)) {
+			d->watch = WATCH_NONE;
+			d->mask = 0;
+		}
+		if (d->sets)
+			d->sets--;
+	}
+	return tree_step(index, &walk->tree);
+}
+
+__noinline int instance_ends(u64 ep, bool exit)
+{
+	struct instance_end walk = { .exit = exit };
+
+	walk.tree.at = read_word(ep + bpf_core_field_offset(struct eventpoll, rbr.rb_leftmost));
+	if (walk.tree.at)
+		bpf_loop(INTEREST_MAX, instance_ends_step, &walk, 0);
+	return 0;
+}
+
 struct items_end {
 	u64 link;
 };
@@ -246,6 +280,8 @@ __noinline int descriptor_closed(u64 file, u32 fd, u64 proc, bool exit)
 	struct items_end walk = {};
 	u64 head;
 
+	if (file && file_kind(file) == KIND_EPOLL && file_other_refs((struct file *)file) <= 0)
+		instance_ends(FIELD(file, file, private_data), exit);
 	if (!d)
 		return 0;
 	/* Another file than the one that was at this address before, and ended unseen. */

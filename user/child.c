@@ -14,6 +14,22 @@
 /* The word to go is a signal: waiting for it is no call that is watched, as a read would be. */
 #define SIGNAL_GO SIGUSR1
 
+#define FDS_FEW 256	/* more are not open yet */
+
+/*
+ * What is ours ends with the exec; until then it would be taken for the command's. What was handed
+ * to us for the command has no such mark.
+ */
+static void close_own(int error_fd)
+{
+	for (int fd = 3; fd < FDS_FEW; fd++) {
+		int flags = fcntl(fd, F_GETFD);
+
+		if (fd != error_fd && flags >= 0 && flags & FD_CLOEXEC)
+			close(fd);
+	}
+}
+
 /*
  * Runs in the child, the word to go held back: waits for it, or dies with @parent, and becomes
  * the command, with the signal mask @old.
@@ -23,6 +39,7 @@ static void run(pid_t parent, const sigset_t *old, int error_fd, char **command)
 	sigset_t go;
 	int error, number;
 
+	close_own(error_fd);
 	sigemptyset(&go);
 	sigaddset(&go, SIGNAL_GO);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

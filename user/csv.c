@@ -108,9 +108,9 @@ static void print_fd(FILE *out, const struct report *report, const struct row *r
 	(void)report;
 	print_name(out, row->comm);
 	putc(',', out);
-	if (!fd->merged && row->key.proc)
+	if (!fd->many && row->key.proc)
 		fprintf(out, "%u", fd->head.fd);
-	fprintf(out, ",%s,", fd->merged ? "merged" : kind_name(d->kind));
+	fprintf(out, ",%s,", fd->many ? "merged" : kind_name(d->kind));
 	print_text(out, fd_name(fd, text_json_name));
 	fprintf(out, ",%s,%s,", tcp_state_name(fd) ? : "", watch_name(d->watch) ? : "");
 	if (d->watch == WATCH_EPOLL)

@@ -21,15 +21,10 @@
 /* A report younger than this may be about to be served: it is not judged. */
 #define JUDGED_AFTER_NS	100000000ull
 
-/*
- * The hooks judge a report when the next one comes, or the file ends. The last report of one that is
- * open is judged as things are at @now.
- */
-static void judge_last(struct descriptor *d, u64 now)
+/* As the hooks do when the next report comes, or the file ends. */
+static void report_judge(struct descriptor *d)
 {
-	u64 last_ns = d->flags & FD_SERVED ? d->called_ns : d->reported_ns;
-
-	if (!(d->flags & FD_REPORTED) || last_ns + JUDGED_AFTER_NS > now)
+	if (!(d->flags & FD_REPORTED))
 		return;
 	if (!(d->flags & FD_SERVED))
 		d->sum.unserved++;
@@ -37,6 +32,15 @@ static void judge_last(struct descriptor *d, u64 now)
 		d->sum.drained++;
 	else if (d->left && d->left != LEFT_UNKNOWN)
 		d->sum.undrained++;
+}
+
+/* The last report of a descriptor that is open is judged as things are at @now. */
+static void judge_last(struct descriptor *d, u64 now)
+{
+	u64 last_ns = d->flags & FD_SERVED ? d->called_ns : d->reported_ns;
+
+	if (last_ns + JUDGED_AFTER_NS <= now)
+		report_judge(d);
 }
 
 /* Two of one birth are one file. */
@@ -84,7 +88,7 @@ static void add_record(struct rows *rows, const struct descriptor_record *record
 
 static void add_merged(struct rows *rows, const struct descriptor *descriptor, u64 count)
 {
-	struct row_fd fd = { .descriptor = *descriptor, .merged = count };
+	struct row_fd fd = { .descriptor = *descriptor, .many = true, .merged = count };
 	struct row *row = rows_get(rows, (struct row_key){ .object = OBJECT_MERGED });
 
 	fd.descriptor.watch = WATCH_NONE;
@@ -137,7 +141,8 @@ static int take_closed(void *context, void *data, size_t size)
 	if (size < sizeof(*record) || !(session->options->by & BY_FD))
 		return 0;
 	add_record(&session->closed_rows, record);
-	if (HASH_COUNT(session->closed_rows.table) >= CLOSED_MAX)
+	/* Not while descriptors are read: what is a row there is not to be in a sum as well. */
+	if (HASH_COUNT(session->closed_rows.table) >= CLOSED_MAX && !session->skel->bss->reading)
 		merge_smallest(&session->closed_rows);
 	return 0;
 }
@@ -223,6 +228,7 @@ static void add_unseen(struct session *session, struct reading *reading,
 		add_open(&reading->rows, record, reading->now_ns);
 		return;
 	}
+	report_judge(&record->descriptor);
 	head->ended = kill(head->tgid, 0) && errno == ESRCH;
 	add_record(&session->closed_rows, record);
 	maps_enter(session);
@@ -235,6 +241,8 @@ int descriptors_read(struct session *session, struct reading *reading)
 	struct buffer *buffer = &session->buffer;
 	int err = read_sets(session, false);
 
+	/* First: what is open from now on is in none of them. */
+	read_merged(session, reading);
 	err = err ? : session_iterate(session->skel->links.iop_open, buffer);
 	for (size_t at = 0; !err && at + sizeof(struct descriptor_record) <= buffer->size;
 	     at += sizeof(struct descriptor_record))
@@ -247,7 +255,8 @@ int descriptors_read(struct session *session, struct reading *reading)
 	if (err)
 		return err;
 	add_closed(session, reading);
-	read_merged(session, reading);
+	if (HASH_COUNT(session->closed_rows.table) >= CLOSED_MAX)
+		merge_smallest(&session->closed_rows);
 	return 0;
 }
 

@@ -62,12 +62,23 @@ static struct text inet_name(const char *kind, const struct file_name *name)
 	return text;
 }
 
+/* A name of which the hooks took no more than there is room for says so. */
+static struct text cut_name(const char *name, size_t size,
+			    struct text (*escape)(const char *, size_t))
+{
+	struct text text = escape(name, size);
+
+	if (strnlen(name, size) >= size - 1 && strlen(text.buf) + 4 < sizeof(text.buf))
+		strcat(text.buf, "...");
+	return text;
+}
+
 /* An abstract name begins with a zero byte, shown as @ as other tools do. */
 static struct text unix_name(const struct file_name *name,
 			     struct text (*escape)(const char *, size_t))
 {
 	bool abstract = !name->path[0] && name->path[1];
-	struct text path = escape(name->path + abstract, FILE_NAME_LEN - abstract), text;
+	struct text path = cut_name(name->path + abstract, FILE_NAME_LEN - abstract, escape), text;
 	char peer[24] = "";
 
 	if (name->peer_tgid)
@@ -104,7 +115,7 @@ static struct text file_text(const struct row_fd *fd, struct text (*escape)(cons
 
 	if (path_of(fd, path, sizeof(path)))
 		return escape(path, sizeof(path));
-	name = escape(fd->head.name.path, FILE_NAME_LEN);
+	name = cut_name(fd->head.name.path, FILE_NAME_LEN, escape);
 	if (name.buf[0])
 		snprintf(text.buf, sizeof(text.buf), ".../%.240s", name.buf);
 	else
@@ -117,7 +128,7 @@ struct text fd_name(const struct row_fd *fd, struct text (*escape)(const char *,
 	const struct descriptor *d = &fd->descriptor;
 	struct text text;
 
-	if (fd->merged)
+	if (fd->many)
 		snprintf(text.buf, sizeof(text.buf), "%llu closed descriptors",
 			 (unsigned long long)fd->merged);
 	else if (d->kind >= KIND_REGULAR || d->kind == KIND_PIPE)
@@ -142,7 +153,7 @@ const char *tcp_state_name(const struct row_fd *fd)
 	};
 	u8 kind = fd->descriptor.kind, state = fd->head.name.state;
 
-	if ((kind != KIND_TCP && kind != KIND_LISTENER) || !fd->head.named || fd->merged)
+	if ((kind != KIND_TCP && kind != KIND_LISTENER) || !fd->head.named || fd->many)
 		return NULL;
 	return state < ARRAY_SIZE(names) ? names[state] : NULL;
 }

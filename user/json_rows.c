@@ -186,11 +186,11 @@ void set_fd(json_t *object, json_t *tiers, const struct report *report, const st
 	const struct row_fd *fd = row->fd;
 	const struct descriptor *d = &fd->descriptor;
 
-	if (fd->merged || !row->key.proc)
+	if (fd->many || !row->key.proc)
 		set_null(object, "fd");
 	else
 		set_u64(object, "fd", fd->head.fd);
-	set_string(object, "kind", fd->merged ? "merged" : kind_name(d->kind));
+	set_string(object, "kind", fd->many ? "merged" : kind_name(d->kind));
 	set_string(object, "name", fd_name(fd, text_json_name).buf);
 	if (tcp_state_name(fd))
 		set_string(object, "state", tcp_state_name(fd));
@@ -204,7 +204,7 @@ void set_fd(json_t *object, json_t *tiers, const struct report *report, const st
 	set_reports(object, fd);
 	json_object_set_new(object, "left", left_json(d->kind, d->left));
 	json_object_set_new(object, "queued", left_json(d->kind, fd->head.queued));
-	if (fd->merged)
+	if (fd->many)
 		set_u64(object, "merged", fd->merged);
 	set_tier(tiers, "lag", fd_lag_tier(report, d));
 }

@@ -255,9 +255,33 @@ void rows_add(struct rows *rows, const struct rows *more)
 		row_add(rows_get(rows, row->key), row);
 }
 
-static void judged_subtract(u64 *count, u64 before)
+static void less(u64 *count, u64 before)
 {
 	*count -= before < *count ? before : *count;
+}
+
+static void less_u32(u32 *counts, const u32 *before, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		counts[i] -= before[i] < counts[i] ? before[i] : counts[i];
+}
+
+/*
+ * What ended just now can be in no row yet, and is then taken to be in this one: until it is, there is
+ * less in it than there was.
+ */
+static void many_subtract(struct row_fd *fd, const struct row_fd *before)
+{
+	struct descriptor *d = &fd->descriptor;
+	const struct descriptor *was = &before->descriptor;
+	u64 *figures = (u64 *)&d->sum;
+
+	less(&fd->merged, before->merged);
+	for (size_t i = 0; i < NR_DESCRIPTOR_FIGURES; i++)
+		less(&figures[i], ((const u64 *)&was->sum)[i]);
+	less_u32(d->masks, was->masks, ARRAY_SIZE(d->masks));
+	less_u32(d->report_hist, was->report_hist, LAG_BUCKETS);
+	less_u32(d->serve_hist, was->serve_hist, LAG_BUCKETS);
 }
 
 /* The last report of an interval was judged as it then was, which may have become another. */
@@ -266,11 +290,14 @@ static void fd_subtract(struct row_fd *fd, const struct row_fd *before)
 	struct descriptor_sum *sum = &fd->descriptor.sum, judged = *sum;
 	const struct descriptor_sum *was = &before->descriptor.sum;
 
-	fd->merged -= before->merged;
+	if (fd->many) {
+		many_subtract(fd, before);
+		return;
+	}
 	fd_add(&fd->descriptor, &before->descriptor, -1);
-	judged_subtract(&judged.unserved, was->unserved);
-	judged_subtract(&judged.drained, was->drained);
-	judged_subtract(&judged.undrained, was->undrained);
+	less(&judged.unserved, was->unserved);
+	less(&judged.drained, was->drained);
+	less(&judged.undrained, was->undrained);
 	sum->unserved = judged.unserved;
 	sum->drained = judged.drained;
 	sum->undrained = judged.undrained;
@@ -278,7 +305,13 @@ static void fd_subtract(struct row_fd *fd, const struct row_fd *before)
 
 static void row_subtract(struct row *row, const struct row *before)
 {
-#define FIGURE(name) row->sum.name -= before->sum.name;
+	bool many = row->fd && row->fd->many;
+
+#define FIGURE(name)							\
+	if (many)							\
+		less(&row->sum.name, before->sum.name);			\
+	else								\
+		row->sum.name -= before->sum.name;
 #include "../bpf/figures.def"
 #undef FIGURE
 	row->wait_calls -= before->wait_calls;

@@ -25,7 +25,8 @@ struct row_fd {
 	struct descriptor_head head;	/* of the process that was first seen to use it, if that has it */
 	struct descriptor descriptor;
 	u32 holders;		/* watched processes that have it open */
-	u64 merged;		/* this many closed ones, 0: just itself */
+	bool many;		/* it is the sum of closed ones, */
+	u64 merged;		/* of so many */
 };
 
 /* Which histogram of a row. */

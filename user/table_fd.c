@@ -17,7 +17,7 @@ static struct text column_fd(const struct row *row)
 	const struct descriptor_head *head = &row->fd->head;
 	struct text text;
 
-	if (row->fd->merged || !row->key.proc)
+	if (row->fd->many || !row->key.proc)
 		return dash();
 	/* Closed, and perhaps in use again for another. */
 	snprintf(text.buf, sizeof(text.buf), "%u%s", head->fd,
@@ -102,7 +102,7 @@ static struct text column_left(const struct row *row)
 	u32 left = row->fd->head.queued == LEFT_UNKNOWN ? row->fd->descriptor.left :
 		   row->fd->head.queued;
 
-	return left == LEFT_UNKNOWN || row->fd->merged ? dash() : text_count(left);
+	return left == LEFT_UNKNOWN || row->fd->many ? dash() : text_count(left);
 }
 
 /* A mean; of what was not seen to become ready it is known only how long it can have been. */

@@ -567,6 +567,8 @@ static void scene_moved(void)
 	must(source && fwrite(buf, 1, sizeof(buf), source) == sizeof(buf) && !fflush(source));
 	must(sendfile(c.out, fileno(source), &(off_t){ 0 }, 2000) == 2000);
 	must(splice(c.in, NULL, p.out, NULL, 1500, 0) == 1500);
+	must(splice(c.in, NULL, p.out, NULL, 1500, SPLICE_F_NONBLOCK) == 500);
+	must(splice(c.in, NULL, p.out, NULL, 1500, SPLICE_F_NONBLOCK) < 0 && errno == EAGAIN);
 	row_of_fd(fileno(source), "file");
 	truth_num("in_bytes", 2000);
 	truth_num("out_bytes", sizeof(buf));
@@ -576,10 +578,12 @@ static void scene_moved(void)
 	truth_num("out_bytes", 2000);
 	row_end();
 	row_of_fd(c.in, "unix");
-	truth_num("in_bytes", 1500);
+	truth_num("in_bytes", 2000);
+	truth_num("results.eagain", 1);
 	row_end();
 	row_of_fd(p.out, "pipe");
-	truth_num("out_bytes", 1500);
+	truth_num("out_bytes", 2000);
+	truth_num("results.eagain", 1);
 	row_end();
 }
 
@@ -628,6 +632,75 @@ static void scene_twosets(void)
 	row_of_fd(b.in, "pipe");
 	is_true("interest.ambiguous", true);
 	row_end();
+}
+
+/* instances: what a closed instance knew is forgotten; more of it than there is room for. */
+static void scene_instances(void)
+{
+	struct chan c = open_chan("pipe");
+	int ep;
+
+	for (uint64_t i = 0; i < 140000; i++) {
+		ep = epoll_new();
+		control(ep, EPOLL_CTL_ADD, c.in, EPOLLIN, i);
+		close(ep);
+	}
+	put(c, 1);
+	take(c.in, 1);
+	row_of_fd(c.in, "pipe");
+	is_null("interest");
+	truth_num("reported", 0);
+	row_end();
+}
+
+/* listens: registered, and only then bound and listened on, as some libraries do. */
+static void scene_listens(void)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int listener = socket(AF_INET, SOCK_STREAM, 0), ep = epoll_new();
+	socklen_t len = sizeof(addr);
+
+	control(ep, EPOLL_CTL_ADD, listener, EPOLLIN, 1);
+	must(!bind(listener, (void *)&addr, len) && !listen(listener, 5));
+	must(!getsockname(listener, (void *)&addr, &len));
+	for (int i = 0; i < 3; i++)
+		must(!connect(socket(AF_INET, SOCK_STREAM, 0), (void *)&addr, len));
+	for (int i = 0; i < 2; i++) {
+		wait_for(ep, -1, 1);
+		must(accept(listener, NULL, NULL) >= 0);
+	}
+	row_of_fd(listener, "listener");
+	truth_put(",\"reported\":2,\"drained\":0,\"undrained\":2");
+	truth_put(",\"left\":{\"count\":1,\"unit\":\"connections\"}");
+	row_end();
+}
+
+#define THREAD_POLLS 10
+
+static void *poll_own(void *arg)
+{
+	struct chan c = open_chan("pipe");
+	struct pollfd entry = { .fd = c.in, .events = POLLIN };
+
+	(void)arg;
+	put(c, 1);
+	for (int i = 0; i < THREAD_POLLS; i++)
+		must(poll(&entry, 1, -1) == 1);
+	return NULL;
+}
+
+/* threads N: each polls a pipe of its own; what is reported of which is known beyond all rows of loops. */
+static void scene_threads(int n)
+{
+	pthread_t *threads = calloc((size_t)n, sizeof(*threads));
+
+	allow_files((rlim_t)n * 2 + 100);
+	for (int i = 0; i < n; i++)
+		must(!pthread_create(&threads[i], NULL, poll_own, NULL));
+	for (int i = 0; i < n; i++)
+		pthread_join(threads[i], NULL);
+	truth_put("{\"where\":{\"tgid\":%d,\"reported\":%d},\"kinds\":[\"pipe\"],\"rows\":%d,"
+		  "\"sum\":{\"reported\":%d}}\n", getpid(), THREAD_POLLS, n, n * THREAD_POLLS);
 }
 
 static void scene_left(const char *kind, int unit)
@@ -808,6 +881,7 @@ int main(int argc, char **argv)
 		{ "unserved", scene_unserved }, { "edge", scene_edge }, { "before", scene_before },
 		{ "thread", scene_thread }, { "open", scene_open }, { "datagrams", scene_datagrams },
 		{ "moved", scene_moved }, { "twosets", scene_twosets }, { "stale", scene_stale },
+		{ "instances", scene_instances }, { "listens", scene_listens },
 	};
 	const char *scene = argc > 1 ? argv[1] : "";
 
@@ -825,6 +899,8 @@ int main(int argc, char **argv)
 		scene_data(argv[2]);
 	else if (!strcmp(scene, "left") && argc == 4)
 		scene_left(argv[2], number(argv, 3));
+	else if (!strcmp(scene, "threads") && argc == 3)
+		scene_threads(number(argv, 2));
 	else if (!strcmp(scene, "sets") && argc == 3)
 		scene_sets(argv[2]);
 	else if (!strcmp(scene, "exclusive") && argc == 3)
