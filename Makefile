@@ -13,10 +13,10 @@ PKG_CONFIG ?= pkg-config
 PYTHON ?= /usr/bin/python3
 
 OUT := .output
-LIBS := libbpf libelf zlib jansson
+LIBS := libbpf libdw libelf zlib liblzma jansson
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 -Wall -Wextra -D_GNU_SOURCE
-LDLIBS = $(shell $(PKG_CONFIG) $(if $(STATIC),--static) --libs $(LIBS)) -lm
+LDLIBS = $(shell $(PKG_CONFIG) $(if $(STATIC),--static) --libs $(LIBS)) -liberty -lm
 LDFLAGS += $(if $(STATIC),-static)
 CPPFLAGS += -I$(OUT) $(shell $(PKG_CONFIG) --cflags $(LIBS))
 
@@ -56,11 +56,11 @@ $(OUT) $(OBJ):
 	$(Q)mkdir -p $@
 
 # What each goal needs on a fresh Debian 12.
-BUILD_DEPS := gcc make clang libbpf-dev libelf-dev zlib1g-dev libjansson-dev uthash-dev bpftool \
-	      pkg-config
+BUILD_DEPS := gcc make clang libbpf-dev libelf-dev libdw-dev libiberty-dev zlib1g-dev liblzma-dev \
+	      libbz2-dev libjansson-dev uthash-dev bpftool pkg-config
 SERVER_DEPS := python3 redis-server redis-tools nginx-light
-TEST_DEPS := libcmocka-dev python3-jsonschema memcached haproxy wrk nodejs golang-go \
-	     openjdk-17-jdk-headless strace bpftrace linux-perf util-linux
+TEST_DEPS := libcmocka-dev g++ musl-tools xz-utils python3-jsonschema memcached haproxy wrk nodejs \
+	     golang-go openjdk-17-jdk-headless strace bpftrace linux-perf util-linux
 
 .PHONY: deps demo-deps test-deps
 deps:

@@ -381,4 +381,23 @@ struct epoll_size {
 	u32 shared;		/* others did too */
 };
 
+/*
+ * Where a thread was when it entered a system call, and what is needed to find its callers.
+ * Frame pointers alone lose the caller of the C library's wrapper, which has no frame of its own.
+ */
+#define STACK_FRAMES	32
+#define STACK_BYTES	1024
+
+struct user_stack {
+	u32 tgid;
+	u32 tid;
+	u64 ip;			/* behind the syscall instruction */
+	u64 sp;
+	u64 bp;
+	u32 nr_frames;
+	u32 stack_bytes;
+	u64 frames[STACK_FRAMES];	/* bpf_get_stack(BPF_F_USER_STACK); the first is ip */
+	u8 stack[STACK_BYTES];	/* what is from sp up, of which stack_bytes are valid */
+};
+
 #endif

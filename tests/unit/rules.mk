@@ -15,11 +15,76 @@ $(UNIT)/fd.test: $(addprefix $(OBJ)/,fd.o rows.o calls.o text.o fail.o)
 $(UNIT)/rows.test: $(addprefix $(OBJ)/,rows.o calls.o fail.o)
 $(UNIT)/options.test: $(addprefix $(OBJ)/,options.o backend.o calls.o rows.o fail.o)
 
+SYMBOLS := $(addprefix $(OBJ)/,symbols.o stack.o cfi.o image.o module.o object.o debuginfo.o \
+	   demangle.o perfmap.o process.o text.o)
+$(UNIT)/symbols.test: $(SYMBOLS)
+$(UNIT)/stack.test: $(SYMBOLS) $(addprefix $(OBJ)/,traceback.o fail.o)
+$(UNIT)/traceback.test: $(addprefix $(OBJ)/,traceback.o fail.o)
+$(UNIT)/symbols.test $(UNIT)/stack.test: UNIT_LIBS += $(LDLIBS)
+$(UNIT)/stack.test: private CPPFLAGS += -DUNIT_SOURCES='"$(CURDIR)/tests/unit"'
+
 $(UNIT)/%.test: tests/unit/%.c | $(UNIT)
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) \
 		$(LDFLAGS) $(UNIT_LIBS) -lm
 
-$(UNIT):
+$(UNIT) $(UNIT)/stack:
 	$(Q)mkdir -p $@
+
+# What stack.test runs: the same program in each way in which programs are built.
+SLEEPERS := O0 O2 clang fp nopie static g0 static-g0 exported split packed mini stripped \
+	    static-stripped cc
+ifneq ($(shell command -v musl-gcc),)
+SLEEPERS += musl musl-static
+endif
+ifneq ($(shell command -v go),)
+SLEEPERS += go go-stripped
+endif
+SLEEPER := $(UNIT)/stack/sleeper
+SLEEPER_PROGRAMS := $(SLEEPERS:%=$(SLEEPER)-%)
+
+$(UNIT)/stack.test: | $(SLEEPER_PROGRAMS)
+$(SLEEPER_PROGRAMS): | $(UNIT)/stack
+
+SLEEPER_CC = $(CC)
+SLEEPER_FLAGS = -O2 -g -fomit-frame-pointer
+$(SLEEPER)-O0: SLEEPER_FLAGS = -O0 -g
+$(SLEEPER)-clang: SLEEPER_CC = $(CLANG)
+$(SLEEPER)-fp: SLEEPER_FLAGS = -O2 -g -fno-omit-frame-pointer
+$(SLEEPER)-nopie: SLEEPER_FLAGS += -no-pie -fno-pie
+$(SLEEPER)-static: SLEEPER_FLAGS += -static
+$(SLEEPER)-g0: SLEEPER_FLAGS += -g0
+$(SLEEPER)-static-g0: SLEEPER_FLAGS += -g0 -static
+$(SLEEPER)-exported: SLEEPER_FLAGS += -g0 -rdynamic -s
+$(SLEEPER)-packed: SLEEPER_FLAGS += -gz
+$(SLEEPER)-musl $(SLEEPER)-musl-static: SLEEPER_CC = musl-gcc
+$(SLEEPER)-musl-static: SLEEPER_FLAGS += -static
+
+$(SLEEPER)-%: tests/unit/stack/sleeper.c
+	$(call say,CC,$@)$(SLEEPER_CC) -Wall -pthread $(SLEEPER_FLAGS) -o $@ $<
+
+$(SLEEPER)-stripped: $(SLEEPER)-g0
+	$(Q)strip -o $@ $<
+
+$(SLEEPER)-static-stripped: $(SLEEPER)-static-g0
+	$(Q)strip -o $@ $<
+
+$(SLEEPER)-split: $(SLEEPER)-O2
+	$(Q)objcopy --only-keep-debug $< $@.debug
+	$(Q)objcopy --strip-all --add-gnu-debuglink=$@.debug $< $@
+
+# As find-debuginfo(1) of rpm does.
+$(SLEEPER)-mini: $(SLEEPER)-g0
+	$(Q)objcopy --only-keep-debug $< $@.mini
+	$(Q)xz -f $@.mini
+	$(Q)objcopy --strip-all --add-section .gnu_debugdata=$@.mini.xz $< $@
+
+$(SLEEPER)-cc: tests/unit/stack/sleeper.cc
+	$(call say,CXX,$@)$(CXX) -Wall -O2 -g -o $@ $<
+
+$(SLEEPER)-go: tests/unit/stack/sleeper.go
+	$(call say,GO,$@)go build -o $@ $<
+
+$(SLEEPER)-go-stripped: tests/unit/stack/sleeper.go
+	$(call say,GO,$@)go build -ldflags='-s -w' -o $@ $<
 
 -include $(wildcard $(UNIT)/*.d)
