@@ -91,5 +91,6 @@ install: iophase
 clean:
 	$(Q)rm -rf $(OUT) iophase
 
--include tests/truth/rules.mk tests/exact/rules.mk tests/unit/rules.mk tests/bench/rules.mk tests/vm/rules.mk
+-include tests/truth/rules.mk tests/exact/rules.mk tests/unit/rules.mk tests/bench/rules.mk tests/vm/rules.mk \
+	 tests/doctor/rules.mk
 -include $(OBJECTS:.o=.d) $(OUT)/iophase.bpf.d
