@@ -43,7 +43,9 @@ static void undrained(const char *kind, unsigned int left, size_t bytes, int pie
 	reader = (struct reader){ .line = with_talk(kind, talk),
 				  .settle_ms = pieces > 1 ? SETTLE_MS : 0,
 				  .whole = bytes * (size_t)pieces };
-	tell_stall("et-undrained", reader.line.in, left);
+	/* A push that is a message of its own stays, too, where the fault does. */
+	tell_stall("et-undrained", reader.line.in, left,
+		   pieces > 1 && variant == VARIANT_FAULT ? LIFE_S * 1000 / STALL_MS : left);
 	loop(set_of(reader.line.in, EPOLLIN | EPOLLET), -1, read_edge);
 }
 
@@ -75,7 +77,8 @@ static void *read_in_thread(void *arg)
 
 	reader = (struct reader){ .line = talk->line, .whole = talk->bytes };
 	if (culprit)
-		tell_stall("et-undrained", talk->line.in, LONG_BYTES - CHUNK_BYTES);
+		tell_stall("et-undrained", talk->line.in, LONG_BYTES - CHUNK_BYTES,
+			   LONG_BYTES - CHUNK_BYTES);
 	loop(set_of(talk->line.in, EPOLLIN | EPOLLET), -1, culprit ? read_edge : echo);
 	return NULL;
 }
@@ -95,28 +98,6 @@ static void undrained_threads(void)
 }
 
 /* et-accept-once */
-
-#define BURST 3
-
-/* Three at once; whoever has no answer after a while calls once more. */
-static void call_in_bursts(void *arg)
-{
-	const struct sockaddr_in *addr = arg;
-	int fd[BURST];
-	char byte;
-
-	for (;;) {
-		for (int i = 0; i < BURST; i++)
-			fd[i] = connect_to(addr, SOCK_STREAM);
-		for (int i = 0; i < BURST; i++) {
-			while (!readable(fd[i], STALL_MS))
-				close(connect_to(addr, SOCK_STREAM));
-			must(read(fd[i], &byte, 1) >= 0);
-			close(fd[i]);
-		}
-		sleep_ms(1);
-	}
-}
 
 static bool accept_one(int fd)
 {
@@ -146,11 +127,8 @@ static void accept_once(void)
 	int fd = listener_nonblocking(&addr);
 
 	with_client(call_in_bursts, &addr);
-	truth_begin("et-accept-once", fd);
 	/* Each burst leaves two of its own or of those that called once more. */
-	evidence("left", 1, variant == VARIANT_FAULT ? 512 : BURST - 1);
-	evidence("stall_ms", STALL_LO_MS, STALL_HI_MS);
-	truth_tell();
+	tell_stall("et-accept-once", fd, 1, variant == VARIANT_FAULT ? 512 : BURST - 1);
 	sleep_ms(20);	/* so that the first burst is one edge */
 	loop(set_of(fd, EPOLLIN | EPOLLET), -1, accept_edge);
 }
@@ -176,7 +154,7 @@ static void oneshot(void)
 	struct line line = with_talk("tcp", (struct talk){ .bytes = QUESTION_BYTES, .pause_ms = 5 });
 
 	oneshot_fd = line.in;
-	tell_stall("oneshot-not-rearmed", line.in, QUESTION_BYTES);
+	tell_stall("oneshot-not-rearmed", line.in, QUESTION_BYTES, QUESTION_BYTES);
 	loop(set_of(line.in, EPOLLIN | EPOLLONESHOT), STALL_MS, serve_oneshot);
 }
 

@@ -181,23 +181,22 @@ static void spin_on(const struct nuisance *nuisance)
 {
 	int ep = set_new(), fd = begin_round(nuisance, ep, -1);
 	uint64_t next = now_ns() + ROUND_MS * MSEC;
-	bool ignored = fault_now(), settled = false;
+	bool ignored = fault_now();
 	struct epoll_event got[8];
 
 	tell_spin("lt-spin", fd);
 	for (;;) {
 		int n = epoll_wait(ep, got, ARRAY_SIZE(got), ROUND_MS);
 
-		if (n == 1 && !ignored && !settled) {
+		if (n == 1 && !ignored) {
 			nuisance->settle(fd);
-			control(ep, EPOLL_CTL_DEL, fd, 0);
-			settled = true;
+			close(fd);
+			fd = -1;
 		}
 		if (variant != VARIANT_FAULT && now_ns() >= next) {
 			fd = begin_round(nuisance, ep, fd);
 			next = now_ns() + ROUND_MS * MSEC;
 			ignored = fault_now();
-			settled = false;
 		}
 	}
 }
@@ -284,10 +283,16 @@ static int reserve_fd;	/* given up for a moment, it lets one more be accepted */
 
 static void accept_full(int ep, int fd, uint32_t events)
 {
+	static uint64_t until;	/* when a round at fault is over */
+
 	(void)ep;
 	(void)events;
-	if (welcome(fd) >= 0 || errno != EMFILE || fault_now())
+	if (welcome(fd) >= 0 || errno != EMFILE || now_ns() < until)
 		return;
+	if (fault_now()) {
+		until = now_ns() + ROUND_MS * MSEC;
+		return;
+	}
 	close(reserve_fd);
 	close(welcome(fd));
 	reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -342,10 +347,8 @@ static void keep_by_dup(int fd)
 static void keep_by_fork(int fd)
 {
 	(void)fd;
-	if (fork_bounded())
-		return;
-	for (;;)
-		pause();
+	if (!fork_bounded())
+		sleep_on();
 }
 
 /* The client speaks on after the subject has closed. */
@@ -403,8 +406,9 @@ static void stale_fd(uint32_t events, void (*keep_alive)(int fd))
 	with_client(speak_on, &addr);
 	ep = set_of(stale.listener, EPOLLIN);
 	truth_begin("stale-fd", ep + 1);
-	evidence("reports_per_s", events & EPOLLET ? 50 : 5000, events & EPOLLET ? 110 : COUNT_MAX);
-	evidence("ebadf_per_s", 20, 110);
+	truth_or_fd(ep + 2);	/* as the copy is called */
+	evidence("reports_per_s", events & EPOLLET ? 10 : 5000, events & EPOLLET ? 110 : COUNT_MAX);
+	evidence("ebadf_per_s", 10, 110);
 	truth_tell();
 	loop(ep, -1, serve_stale);
 }

@@ -8,7 +8,8 @@
  *
  * The first line on stdout is the truth, one JSON object:
  *	{"rule":R,"scene":S,"variant":V,"pid":P,"tid":T,"fd":N,"evidence":{KEY:[LO,HI],...}}
- * pid is the process to watch, tid the thread at fault and fd the descriptor (null: none, or any).
+ * pid is the process to watch, tid the thread at fault and fd the descriptor (null: none, or any);
+ * "or_fd" is another number of the same file.
  * The keys of evidence are explained in cases.py. What is left in a descriptor is said in the units
  * of docs/descriptors.md: bytes of TCP, messages of other sockets, buffers of a pipe, connections.
  *
@@ -57,6 +58,8 @@ static inline bool fault_now(void)
 
 /* The truth */
 
+#define EVIDENCE_BEGIN ",\"evidence\":{"
+
 static inline void truth_begin(const char *rule, int fd)
 {
 	static const char *const names[] = { "fault", "rare", "healthy" };
@@ -64,9 +67,17 @@ static inline void truth_begin(const char *rule, int fd)
 	truth_put("{\"rule\":\"%s\",\"scene\":\"%s\",\"variant\":\"%s\",\"pid\":%d,\"tid\":%d", rule,
 		  scene_name, names[variant], getpid(), self_tid());
 	if (fd >= 0)
-		truth_put(",\"fd\":%d,\"evidence\":{", fd);
+		truth_put(",\"fd\":%d", fd);
 	else
-		truth_put(",\"fd\":null,\"evidence\":{");
+		truth_put(",\"fd\":null");
+	truth_put(EVIDENCE_BEGIN);
+}
+
+/* Another number by which the same file may be called. */
+static inline void truth_or_fd(int fd)
+{
+	truth_len -= strlen(EVIDENCE_BEGIN);
+	truth_put(",\"or_fd\":%d" EVIDENCE_BEGIN, fd);
 }
 
 static inline void evidence(const char *key, double lo, double hi)
@@ -88,10 +99,10 @@ static inline void tell_nothing(const char *rule, int fd)
 	truth_tell();
 }
 
-static inline void tell_stall(const char *rule, int fd, unsigned int left)
+static inline void tell_stall(const char *rule, int fd, unsigned int least, unsigned int most)
 {
 	truth_begin(rule, fd);
-	evidence("left", left, left);
+	evidence("left", least, most);
 	evidence("stall_ms", STALL_LO_MS, STALL_HI_MS);
 	truth_tell();
 }
@@ -104,7 +115,7 @@ static inline void tell_spin(const char *rule, int fd)
 		evidence("spins_per_s", 5000, COUNT_MAX);
 		evidence("cpu_ms_per_s", 200, 1050);
 	} else {
-		evidence("spins_per_s", 20, COUNT_MAX);
+		evidence("spins_per_s", 200, COUNT_MAX);
 	}
 	truth_tell();
 }
@@ -146,6 +157,12 @@ static inline void with_client(void (*client)(void *arg), void *arg)
 static inline void no_client(void *arg)
 {
 	(void)arg;
+}
+
+static inline void sleep_on(void)
+{
+	for (;;)
+		pause();
 }
 
 /* Lines: two ends connected, of which the near one is the subject's */
@@ -203,6 +220,7 @@ struct talk {
 	struct line line;
 	size_t bytes;		/* of a piece */
 	int pieces;
+	unsigned int piece_ms;	/* between two of them */
 	unsigned int pause_ms;	/* between an answer and the next question */
 	int patience_ms;	/* without an answer it says one byte more; 0: it waits for ever */
 };
@@ -220,9 +238,12 @@ static inline bool ask(const struct talk *t)
 	static const char words[1 << 16];
 	char answer[64];
 
-	for (int i = 0; i < (t->pieces ?: 1); i++)
+	for (int i = 0; i < (t->pieces ?: 1); i++) {
+		if (i && t->piece_ms)
+			sleep_ms(t->piece_ms);
 		if (write(t->line.far_out, words, t->bytes) != (ssize_t)t->bytes)
 			return false;
+	}
 	while (!readable(t->line.far_in, t->patience_ms ?: -1))
 		if (write(t->line.far_out, words, 1) != 1)
 			return false;
@@ -293,6 +314,28 @@ static inline void call_on(void *arg)
 		ask(&t);
 		close(fd);
 		sleep_ms(calls->pause_ms);
+	}
+}
+
+#define BURST 3
+
+/* Three at once; whoever has no answer after a while calls once more. */
+static inline void call_in_bursts(void *arg)
+{
+	const struct sockaddr_in *addr = arg;
+	int fd[BURST];
+	char byte;
+
+	for (;;) {
+		for (int i = 0; i < BURST; i++)
+			fd[i] = connect_to(addr, SOCK_STREAM);
+		for (int i = 0; i < BURST; i++) {
+			while (!readable(fd[i], STALL_MS))
+				close(connect_to(addr, SOCK_STREAM));
+			must(read(fd[i], &byte, 1) >= 0);
+			close(fd[i]);
+		}
+		sleep_ms(1);
 	}
 }
 
