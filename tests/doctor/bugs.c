@@ -125,11 +125,6 @@ struct leaving {
 	void (*leave)(int fd);
 };
 
-static void leave_by_close(int fd)
-{
-	close(fd);
-}
-
 static void leave_by_reset(int fd)
 {
 	struct linger now = { .l_onoff = 1 };
@@ -164,8 +159,8 @@ static void come_and_leave(void *arg)
 
 /*
  * apple/cups, issue 4605: a descriptor nothing was wanted of for a while was registered with no
- * events; HUP is reported all the same when its client leaves.
- * twisted/twisted, issue 2809: the same with EPOLLERR|EPOLLHUP, in the epoll reactor.
+ * events; ERR and HUP are reported all the same when its client leaves. Just so in the epoll
+ * reactor of twisted/twisted, issue 2809.
  * nodejs/node, issue 11307: sockets in CLOSE_WAIT, reported as readable and read by nobody.
  */
 static int left_listener;
@@ -206,11 +201,6 @@ static void left(void (*leave)(int fd), uint32_t registered)
 }
 
 static void cups(void)
-{
-	left(leave_by_close, 0);
-}
-
-static void twisted(void)
 {
 	left(leave_by_reset, 0);
 }
@@ -307,7 +297,6 @@ static const struct scene scenes[] = {
 	{ "kecho", kecho },
 	{ "libuv", libuv },
 	{ "cups", cups },
-	{ "twisted", twisted },
 	{ "node", node },
 	{ "uwsgi", uwsgi },
 	{ "quickjs", quickjs },

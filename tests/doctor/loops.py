@@ -184,7 +184,7 @@ def asyncore_writable():
             return bool(self.outbox)
 
     client = (Corrected if variant == "healthy" else Client)(connect())
-    tell("lt-spin", client.fileno(), SPIN)
+    tell("lt-spin", client.socket.fileno(), SPIN)
     asyncore.loop(use_poll=True)
 
 
