@@ -79,7 +79,7 @@ demo: demo-deps
 	$(Q)tests/demo.sh
 
 test: test-deps vm-deps
-	$(Q)$(MAKE) --no-print-directory iophase exact-build unit-build
+	$(Q)$(MAKE) --no-print-directory iophase exact-build unit-build doctor-build
 	$(Q)$(MAKE) --no-print-directory STATIC=1 $(OUT)/static/iophase
 	$(Q)tests/run.sh $(SUITES)
 

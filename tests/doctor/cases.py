@@ -44,54 +44,55 @@ ALL = ("fault", "rare", "healthy")
 NOT_RARE = ("fault", "healthy")
 
 
-def scene(command, rule, *, allowed=(), variants=ALL, seconds=None, anyone=False, needs=None):
+def scene(label, command, rule, *, allowed=(), variants=ALL, seconds=None, anyone=False,
+          needs=None):
     """The variants of a scene; in the healthy one nothing is to be said."""
     *argv, name = command
-    label = f"{pathlib.Path(argv[-1]).stem} {name}"
     for variant in variants:
         healthy = variant == "healthy"
         default = {"fault": FAULT_S, "rare": RARE_S, "healthy": HEALTHY_S}[variant]
-        yield Case(f"{label} {variant}", [str(word) for word in (*argv, name, variant)],
+        yield Case(f"{label} {name} {variant}", [str(word) for word in (*argv, name, variant)],
                    () if healthy or not rule else (rule,), () if healthy else tuple(allowed),
                    seconds or default, anyone, needs or argv[0])
 
 
 def c(program, name, rule=None, **more):
-    return scene((PROGRAMS / program, name), rule, **more)
+    return scene(program, (PROGRAMS / program, name), rule, **more)
 
 
 def quiet(program, name):
     return c(program, name, variants=("healthy",))
 
 
-def spoken_to(command, name, rule, *, size=100, pause_ms=10, patience_ms=0, **more):
+def spoken_to(label, command, name, rule, *, size=100, pause_ms=10, patience_ms=0, **more):
     """A program in another language, with its client."""
-    return scene((PROGRAMS / "talk", size, pause_ms, patience_ms, *command, name), rule, **more)
+    return scene(label, (PROGRAMS / "talk", size, pause_ms, patience_ms, *command, name), rule,
+                 **more)
 
 
 def python(name, rule, **more):
-    return spoken_to((PYTHON, HERE / "loops.py"), name, rule, **more)
+    return spoken_to("python", (PYTHON, HERE / "loops.py"), name, rule, **more)
 
 
 def node(name, rule, **more):
-    return spoken_to(("node", HERE / "loop.js"), name, rule, needs=shutil.which("node") or "node",
-                     **more)
+    return spoken_to("node", ("node", HERE / "loop.js"), name, rule,
+                     needs=shutil.which("node") or "node", **more)
 
 
 def java(name, rule, **more):
-    return spoken_to(("java", "-XX:TieredStopAtLevel=1", "-cp", PROGRAMS, "Nio"), name, rule,
-                     needs=PROGRAMS / "Nio.class", **more)
+    return spoken_to("java", ("java", "-XX:TieredStopAtLevel=1", "-cp", PROGRAMS, "Nio"), name,
+                     rule, needs=PROGRAMS / "Nio.class", **more)
 
 
 def go(name, rule, **more):
-    return spoken_to((PROGRAMS / "gopher",), name, rule, needs=PROGRAMS / "gopher", **more)
+    return spoken_to("go", (PROGRAMS / "gopher",), name, rule, needs=PROGRAMS / "gopher", **more)
 
 
 LONG = {"size": 6000, "pause_ms": 1, "patience_ms": 400}  # a question that takes two reads
 
 FAULTS = [
     *(c("edge", f"undrained-{kind}", "et-undrained")
-      for kind in ("tcp", "unix", "pipe", "udp", "threads")),
+      for kind in ("tcp", "unix", "pipe", "udp", "garbage", "threads")),
     c("edge", "accept-once", "et-accept-once"),
     c("edge", "oneshot", "oneshot-not-rearmed"),
     *(c("edge", f"lost-out-{kind}", "lost-out-edge") for kind in ("tcp", "unix")),
@@ -146,7 +147,7 @@ BUGS = [
     *(c("bugs", name, "lt-spin", variants=NOT_RARE) for name in ("libuv", "cups", "node")),
     c("bugs", "uwsgi", "herd", variants=NOT_RARE, anyone=True),
     c("bugs", "quickjs", "fd-setsize", variants=NOT_RARE),
-    scene((PYTHON, HERE / "prefork.py", "prefork"), "herd", variants=NOT_RARE, anyone=True),
+    scene("bugs", (PYTHON, HERE / "prefork.py", "gunicorn"), "herd", variants=NOT_RARE, anyone=True),
     python("asyncore", "lt-spin", variants=NOT_RARE),
 ]
 

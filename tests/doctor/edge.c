@@ -69,6 +69,13 @@ static void undrained_udp(void)
 	undrained("udp", 1, QUESTION_BYTES, 2);
 }
 
+/* What the program lets epoll remember is a descriptor only in its lower half. */
+static void undrained_garbage(void)
+{
+	data_above_fd = 0xdeadbeef;
+	undrained_tcp();
+}
+
 /* The same in one of several threads with a loop each. */
 static void *read_in_thread(void *arg)
 {
@@ -195,7 +202,8 @@ static void oneshot_worker(void)
 
 /* lost-out-edge: IN and OUT come together, and "else" forgets the second */
 
-#define REPLY_BYTES (1 << 20)
+#define REPLY_BYTES (512 << 10)
+#define SNDBUF_BYTES (64 << 10)
 
 static struct {
 	int fd;
@@ -216,27 +224,40 @@ static void flush_outbox(void)
 	}
 }
 
-/* Asks with one byte for a long reply, and says another byte when the reply begins to come. */
+/*
+ * Asks with one byte for a long reply. When it has all that could be written at first, and the
+ * subject has not begun its next wait, it says another byte.
+ */
+static bool fetch(const struct line *line)
+{
+	static char buf[1 << 16];
+	bool asked_more = false;
+	size_t got = 0;
+
+	if (write(line->far_out, "q", 1) != 1)
+		return false;
+	while (got < REPLY_BYTES) {
+		ssize_t n;
+
+		if (!asked_more && got && !readable(line->far_in, 1)) {
+			asked_more = true;
+			must(write(line->far_out, "p", 1) == 1);
+		}
+		n = read(line->far_in, buf, sizeof(buf));
+		if (n <= 0)
+			return false;
+		got += (size_t)n;
+	}
+	return true;
+}
+
 static void fetch_on(void *arg)
 {
 	const struct line *line = arg;
-	static char buf[1 << 16];
 
 	close(line->in);
-	for (;;) {
-		size_t have = 0;
-
-		must(write(line->far_out, "q", 1) == 1);
-		while (have < REPLY_BYTES) {
-			ssize_t n = read(line->far_in, buf, sizeof(buf));
-
-			if (n <= 0)
-				return;
-			if (!have)
-				must(write(line->far_out, "p", 1) == 1);
-			have += (size_t)n;
-		}
-	}
+	while (fetch(line))
+		;
 }
 
 static void hear_request(int fd)
@@ -260,13 +281,14 @@ static void serve_reply(int ep, int fd, uint32_t events)
 		hear_request(fd);
 	if (!lose)
 		flush_outbox();
-	sleep_ms(SETTLE_MS);
+	if (events & EPOLLIN)
+		sleep_ms(SETTLE_MS);
 }
 
 static void lost_out(const char *kind)
 {
 	struct line line = line_open(kind);
-	int bytes = 64 << 10;
+	int bytes = SNDBUF_BYTES;
 
 	with_client(fetch_on, &line);
 	close(line.far_in);
@@ -439,6 +461,7 @@ static const struct scene scenes[] = {
 	{ "undrained-unix", undrained_unix },
 	{ "undrained-pipe", undrained_pipe },
 	{ "undrained-udp", undrained_udp },
+	{ "undrained-garbage", undrained_garbage },
 	{ "undrained-threads", undrained_threads },
 	{ "accept-once", accept_once },
 	{ "oneshot", oneshot },

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """
-prefork.py prefork fault|healthy: benoitc/gunicorn, issue 792: workers forked from one parent select
+prefork.py gunicorn fault|healthy: benoitc/gunicorn, issue 792: workers forked from one parent select
 on the same listeners, and all of them are woken for each connection. The twin has one listener for
 each worker (SO_REUSEPORT). Its client is its parent.
 """

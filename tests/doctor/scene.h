@@ -183,21 +183,22 @@ static inline void connect_back(const int fd[2])
 
 static inline struct line line_open(const char *kind)
 {
-	int a[2], b[2];
+	int a[2], b[2], on = 1;
 
 	if (!strcmp(kind, "pipe")) {
 		pipe_pair(a);
 		pipe_pair(b);
 		return (struct line){ a[0], b[1], b[0], a[1] };
 	}
-	if (!strcmp(kind, "tcp"))
+	if (!strcmp(kind, "tcp")) {
 		tcp_pair(a);
-	else if (!strcmp(kind, "unix"))
-		unix_pair(a);
-	else
+		must(!setsockopt(a[0], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)));
+	} else if (!strcmp(kind, "udp")) {
 		udp_pair(a);
-	if (!strcmp(kind, "udp"))
 		connect_back(a);
+	} else {
+		unix_pair(a);
+	}
 	return (struct line){ a[0], a[0], a[1], a[1] };
 }
 
@@ -349,9 +350,12 @@ static inline int set_new(void)
 	return ep;
 }
 
+static uint64_t data_above_fd;	/* what epoll's data has above the descriptor */
+
 static inline void control(int ep, int op, int fd, uint32_t events)
 {
-	struct epoll_event ev = { .events = events, .data.fd = fd };
+	struct epoll_event ev = { .events = events,
+				  .data.u64 = data_above_fd << 32 | (uint32_t)fd };
 
 	must(!epoll_ctl(ep, op, fd, &ev));
 }

@@ -434,21 +434,16 @@ static void block_fsync(void)
 
 /* A watched descriptor without O_NONBLOCK: whole questions are waited for. */
 
+static size_t have;
+
+/* A descriptor with O_NONBLOCK does not heed MSG_WAITALL. */
 static void read_whole(int ep, int fd, uint32_t events)
 {
-	(void)ep;
-	(void)events;
-	if (recv(fd, heard, 2 * QUESTION_BYTES, MSG_WAITALL) == 2 * QUESTION_BYTES)
-		answer(fd);
-}
-
-static void read_parts(int ep, int fd, uint32_t events)
-{
-	static size_t have;
+	ssize_t n = recv(fd, heard, 2 * QUESTION_BYTES - have, MSG_WAITALL);
 
 	(void)ep;
 	(void)events;
-	have += drain(fd);
+	have += n > 0 ? (size_t)n : 0;
 	if (have < 2 * QUESTION_BYTES)
 		return;
 	have = 0;
@@ -465,7 +460,7 @@ static void block_read(void)
 	add(ep, line.in, EPOLLIN);
 	if (variant == VARIANT_HEALTHY)
 		nonblocking(line.in);
-	loop(ep, -1, variant == VARIANT_HEALTHY ? read_parts : read_whole);
+	loop(ep, -1, read_whole);
 }
 
 /* The same with a listener: of two accepts for an event the second waits for the next caller. */
