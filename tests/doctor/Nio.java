@@ -12,7 +12,8 @@ import java.nio.file.Path;
 
 public class Nio {
 	private static final int RARE = 100;
-	private static final String SPIN = "\"spins_per_s\":[2000,1000000000],\"cpu_ms_per_s\":[200,1100]";
+	private static final String SPIN = "\"spins_per_s\":[2000,1000000000],"
+			+ "\"cpu_ms_per_s\":[200,1100]";
 	private static final String RARE_SPIN = "\"spins_per_s\":[50,1000000000]";
 
 	private static String scene, variant;
@@ -45,11 +46,13 @@ public class Nio {
 
 	private static boolean faultNow() {
 		round++;
-		return variant.equals("fault") || variant.equals("rare") && round % RARE == RARE / 2;
+		return variant.equals("fault")
+				|| variant.equals("rare") && round % RARE == RARE / 2;
 	}
 
 	private static void tell(String rule, String evidence) throws IOException {
-		String[] self = Files.readSymbolicLink(Path.of("/proc/thread-self")).toString().split("/");
+		Path thread = Files.readSymbolicLink(Path.of("/proc/thread-self"));
+		String[] self = thread.toString().split("/");
 
 		System.out.printf("{\"rule\":\"%s\",\"scene\":\"%s\",\"variant\":\"%s\",\"pid\":%s,"
 				+ "\"tid\":%s,\"fd\":null,\"evidence\":{%s}}%n",

@@ -144,7 +144,7 @@ static void come_and_leave(void *arg)
 
 	for (;;) {
 		int fd = connect_to(&leaving->addr, SOCK_STREAM);
-		struct talk t = { .line = { .far_in = fd, .far_out = fd }, .bytes = QUESTION_BYTES };
+		struct talk t = talk_over(fd);
 
 		ask(&t);
 		sleep_ms(5);
@@ -280,7 +280,7 @@ static void qjs_poll(int fd)
 
 static void quickjs(void)
 {
-	struct line line = with_talk("tcp", (struct talk){ .bytes = QUESTION_BYTES, .pause_ms = 10 });
+	struct line line = with_questions(10);
 	int fd = -1;
 
 	for (int i = 0; i < QJS_DESCRIPTORS; i++)

@@ -32,13 +32,13 @@ FAULT_S = 3
 RARE_S = 6
 HEALTHY_S = 3
 
-# rules: must be found (none: the doctor is silent). allowed: true there too. anyone: the finding may
-# be of another process or thread than the one that told the truth. needs: a file or a command.
+# rules: must be found (none: the doctor is silent). allowed: true there too. anyone: a finding may
+# be of another process or thread than the one that told the truth. needs: a file it cannot do without.
 Case = collections.namedtuple("Case", "name argv rules allowed seconds anyone needs")
 
-# What comes with a call or a turn that takes long.
+# What is true of a turn as well when a call in it takes long.
 SLOW = ("slow-turn",)
-BLOCKS = ("blocking-in-loop", "slow-turn")
+BLOCKS = ("blocking-in-loop", *SLOW)
 
 ALL = ("fault", "rare", "healthy")
 NOT_RARE = ("fault", "healthy")
@@ -147,7 +147,8 @@ BUGS = [
     *(c("bugs", name, "lt-spin", variants=NOT_RARE) for name in ("libuv", "cups", "node")),
     c("bugs", "uwsgi", "herd", variants=NOT_RARE, anyone=True),
     c("bugs", "quickjs", "fd-setsize", variants=NOT_RARE),
-    scene("bugs", (PYTHON, HERE / "prefork.py", "gunicorn"), "herd", variants=NOT_RARE, anyone=True),
+    scene("bugs", (PYTHON, HERE / "prefork.py", "gunicorn"), "herd", variants=NOT_RARE,
+          anyone=True),
     python("asyncore", "lt-spin", variants=NOT_RARE),
 ]
 

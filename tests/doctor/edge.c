@@ -158,7 +158,7 @@ static void serve_oneshot(int ep, int fd, uint32_t events)
 
 static void oneshot(void)
 {
-	struct line line = with_talk("tcp", (struct talk){ .bytes = QUESTION_BYTES, .pause_ms = 5 });
+	struct line line = with_questions(5);
 
 	oneshot_fd = line.in;
 	tell_stall("oneshot-not-rearmed", line.in, QUESTION_BYTES, QUESTION_BYTES);
@@ -189,7 +189,7 @@ static void hand_over(int ep, int fd, uint32_t events)
 
 static void oneshot_worker(void)
 {
-	struct line line = with_talk("tcp", (struct talk){ .bytes = QUESTION_BYTES, .pause_ms = 5 });
+	struct line line = with_questions(5);
 	int job[3];
 
 	pipe_pair(job);
@@ -360,7 +360,8 @@ static void read_flood(int reads)
 static void starvation(void)
 {
 	struct talk talk[2] = { { .line = line_open("tcp") },
-				{ .line = line_open("tcp"), .bytes = QUESTION_BYTES, .pause_ms = 5 } };
+				{ .line = line_open("tcp"), .bytes = QUESTION_BYTES,
+				  .pause_ms = 5 } };
 	int reads = variant == VARIANT_FAULT ? 1 << 30 : 16, ep;
 	struct epoll_event got[2];
 
@@ -420,7 +421,7 @@ static int blocking_set(struct line *line)
 {
 	int ep = set_new();
 
-	*line = with_talk("tcp", (struct talk){ .bytes = QUESTION_BYTES, .pause_ms = 300 });
+	*line = with_questions(300);
 	truth_begin("et-blocking-fd", line->in);
 	evidence("blocked_ms", 250, 350);
 	truth_tell();

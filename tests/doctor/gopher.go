@@ -14,6 +14,8 @@ const (
 	chunkBytes = 4096
 	longBytes  = 6000
 	rare       = 100
+
+	edgeTriggered = 1 << 31 // syscall.EPOLLET is negative
 )
 
 var (
@@ -44,8 +46,9 @@ func connect() int {
 }
 
 func tell(rule string, fd int, evidence string) {
-	fmt.Printf(`{"rule":"%s","scene":"%s","variant":"%s","pid":%d,"tid":%d,"fd":%d,"evidence":{%s}}`+"\n",
-		rule, scene, variant, os.Getpid(), syscall.Gettid(), fd, evidence)
+	fmt.Printf(`{"rule":"%s","scene":"%s","variant":"%s",`, rule, scene, variant)
+	fmt.Printf(`"pid":%d,"tid":%d,"fd":%d,`, os.Getpid(), syscall.Gettid(), fd)
+	fmt.Printf(`"evidence":{%s}}`+"\n", evidence)
 }
 
 // Reads at most so many pieces; returns the bytes.
@@ -70,7 +73,7 @@ func answer(fd int) {
 func waitAndRead(fd int, pieces func() int) {
 	ep, err := syscall.EpollCreate1(0)
 	must(err)
-	event := syscall.EpollEvent{Events: syscall.EPOLLIN | -syscall.EPOLLET&0xffffffff, Fd: int32(fd)}
+	event := syscall.EpollEvent{Events: syscall.EPOLLIN | edgeTriggered, Fd: int32(fd)}
 	must(syscall.EpollCtl(ep, syscall.EPOLL_CTL_ADD, fd, &event))
 	got := make([]syscall.EpollEvent, 16)
 	have := 0

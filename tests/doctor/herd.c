@@ -161,10 +161,7 @@ static void call_together(void *arg)
 
 	for (;;) {
 		for (int i = 0; i < SKEW_CALLERS; i++) {
-			int fd = connect_to(arg, SOCK_STREAM);
-
-			callers[i].talk = (struct talk){ .line = { .far_in = fd, .far_out = fd },
-							 .bytes = QUESTION_BYTES };
+			callers[i].talk = talk_over(connect_to(arg, SOCK_STREAM));
 			sleep_ms(2);
 		}
 		for (int i = 0; i < SKEW_CALLERS; i++)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* level SCENE VARIANT: level-triggered descriptors that stay ready, and files closed behind epoll. */
+/* level SCENE VARIANT: descriptors that stay ready, and files that are closed behind epoll. */
 #include "scene.h"
 
 #include <linux/errqueue.h>
@@ -29,8 +29,7 @@ static void answer_armed(int ep, int fd, uint32_t events)
 
 static void spin_out(void)
 {
-	struct line line = with_talk("tcp", (struct talk){ .bytes = QUESTION_BYTES,
-							   .pause_ms = ROUND_MS });
+	struct line line = with_questions(ROUND_MS);
 
 	tell_spin("lt-spin", line.in);
 	loop(set_of(line.in, EPOLLIN), -1, answer_armed);
@@ -231,7 +230,7 @@ static void half_close_on(void *arg)
 
 	for (;;) {
 		int fd = connect_to(addr, SOCK_STREAM);
-		struct talk t = { .line = { .far_in = fd, .far_out = fd }, .bytes = QUESTION_BYTES };
+		struct talk t = talk_over(fd);
 
 		ask(&t);
 		must(!shutdown(fd, SHUT_WR));

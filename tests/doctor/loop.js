@@ -19,8 +19,8 @@ function faultNow() {
 }
 
 function tell(rule, evidence) {
-	const pid = process.pid;
-	fs.writeSync(1, JSON.stringify({ rule, scene, variant, pid, tid: pid, fd: null, evidence }) + "\n");
+	const who = { pid: process.pid, tid: process.pid, fd: null };
+	fs.writeSync(1, JSON.stringify({ rule, scene, variant, ...who, evidence }) + "\n");
 }
 
 function serve(work) {

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """
-prefork.py gunicorn fault|healthy: benoitc/gunicorn, issue 792: workers forked from one parent select
-on the same listeners, and all of them are woken for each connection. The twin has one listener for
-each worker (SO_REUSEPORT). Its client is its parent.
+prefork.py gunicorn fault|healthy: benoitc/gunicorn, issue 792: workers forked from one parent
+select on the same listener, and all of them are woken for each connection. The twin has a listener
+for each worker (SO_REUSEPORT). Their client is their grandparent.
 """
 
 import ctypes

@@ -29,10 +29,10 @@
 #include <sys/wait.h>
 
 #define LIFE_S 60
-#define STALL_MS 400		/* how long a client waits before it gives a stalled server a push */
+#define STALL_MS 400		/* then a client gives a stalled server a push */
 #define STALL_LO_MS 350
 #define STALL_HI_MS 470
-#define SETTLE_MS 5		/* what a server does after an answer: the next question is there then */
+#define SETTLE_MS 5		/* of work after an answer: then the next question is there */
 #define RARE 100		/* rounds, one of which is at fault */
 #define QUESTION_BYTES 100
 #define COUNT_MAX 1e9
@@ -64,8 +64,9 @@ static inline void truth_begin(const char *rule, int fd)
 {
 	static const char *const names[] = { "fault", "rare", "healthy" };
 
-	truth_put("{\"rule\":\"%s\",\"scene\":\"%s\",\"variant\":\"%s\",\"pid\":%d,\"tid\":%d", rule,
-		  scene_name, names[variant], getpid(), self_tid());
+	truth_put("{\"rule\":\"%s\",\"scene\":\"%s\",\"variant\":\"%s\"", rule, scene_name,
+		  names[variant]);
+	truth_put(",\"pid\":%d,\"tid\":%d", getpid(), self_tid());
 	if (fd >= 0)
 		truth_put(",\"fd\":%d", fd);
 	else
@@ -107,7 +108,7 @@ static inline void tell_stall(const char *rule, int fd, unsigned int least, unsi
 	truth_tell();
 }
 
-/* A spin is as fast as the machine and who watches it allow; one in which nothing sleeps is this. */
+/* A spin is as fast as the machine and who watches it allow. */
 static inline void tell_spin(const char *rule, int fd)
 {
 	truth_begin(rule, fd);
@@ -298,6 +299,18 @@ static inline struct line with_talk(const char *kind, struct talk talk)
 	return talk.line;
 }
 
+/* The common one. */
+static inline struct line with_questions(unsigned int pause_ms)
+{
+	return with_talk("tcp", (struct talk){ .bytes = QUESTION_BYTES, .pause_ms = pause_ms });
+}
+
+/* The same over a connection that the client has made. */
+static inline struct talk talk_over(int fd)
+{
+	return (struct talk){ .line = { .far_in = fd, .far_out = fd }, .bytes = QUESTION_BYTES };
+}
+
 /* One connection after the other: asks, hears the answer, closes. */
 struct calls {
 	struct sockaddr_in addr;
@@ -310,7 +323,7 @@ static inline void call_on(void *arg)
 
 	for (;;) {
 		int fd = connect_to(&calls->addr, SOCK_STREAM);
-		struct talk t = { .line = { .far_in = fd, .far_out = fd }, .bytes = QUESTION_BYTES };
+		struct talk t = talk_over(fd);
 
 		ask(&t);
 		close(fd);

@@ -61,8 +61,7 @@ static void serve_slowly(int ep, int fd, uint32_t events)
 
 static void slow_turn(void (*how)(void), const char *on_cpu_or_blocked)
 {
-	struct line line = with_talk("tcp", (struct talk){ .bytes = QUESTION_BYTES,
-							   .pause_ms = PAUSE_MS });
+	struct line line = with_questions(PAUSE_MS);
 
 	slow = how;
 	truth_begin("slow-turn", -1);
@@ -302,10 +301,11 @@ static void block_on_connect(void)
 
 static void begin_connect(int ep)
 {
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), refused;
 
 	must(fd >= 0);
-	must(!connect(fd, (struct sockaddr *)&full_addr, sizeof(full_addr)) || errno == EINPROGRESS);
+	refused = connect(fd, (struct sockaddr *)&full_addr, sizeof(full_addr));
+	must(!refused || errno == EINPROGRESS);
 	add(ep, fd, EPOLLOUT);
 }
 
@@ -452,8 +452,9 @@ static void read_whole(int ep, int fd, uint32_t events)
 
 static void block_read(void)
 {
-	struct line line = with_talk("tcp", (struct talk){ .bytes = QUESTION_BYTES, .pieces = 2,
-							   .piece_ms = SLOW_MS, .pause_ms = PAUSE_MS });
+	struct talk talk = { .bytes = QUESTION_BYTES, .pieces = 2, .piece_ms = SLOW_MS,
+			     .pause_ms = PAUSE_MS };
+	struct line line = with_talk("tcp", talk);
 	int ep = set_new();
 
 	tell_slow("blocking-in-loop", line.in, "blocked_ms");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* waits SCENE VARIANT: waits that do not wait, look at too much, report too little, or are absent. */
+/* waits SCENE VARIANT: waits that do not wait, look at too much, report too little, or are not. */
 #include "scene.h"
 
 #include <sys/select.h>
@@ -36,7 +36,7 @@ static bool wait_select(int ep, int fd, int timeout_ms)
 /* timeouts: of the waits, one after the other, over and over */
 static void wait_with(waiter wait, const int *timeouts_ms, int n)
 {
-	struct line line = with_talk("tcp", (struct talk){ .bytes = QUESTION_BYTES, .pause_ms = 10 });
+	struct line line = with_questions(10);
 	int ep = set_of(line.in, EPOLLIN);
 
 	truth_begin("zero-timeout", -1);
@@ -82,7 +82,7 @@ static void look_then_wait(void)
 
 static void eagain_polling(void)
 {
-	struct line line = with_talk("tcp", (struct talk){ .bytes = QUESTION_BYTES, .pause_ms = 10 });
+	struct line line = with_questions(10);
 
 	truth_begin("eagain-polling", line.in);
 	evidence("eagain_share", 0.9, 1);
@@ -100,7 +100,7 @@ static void eagain_polling(void)
 /* The same with a nap between the reads: less of the CPU, and late. */
 static void eagain_napping(void)
 {
-	struct line line = with_talk("tcp", (struct talk){ .bytes = QUESTION_BYTES, .pause_ms = 10 });
+	struct line line = with_questions(10);
 	struct timespec nap = to_timespec(100000);
 
 	truth_begin("eagain-polling", line.in);
@@ -229,7 +229,7 @@ static void select_up_to(int fd, int nfds)
 /* number: of the descriptor; nfds: what select is told, 0 for number + 1 */
 static void setsize(int number, int nfds)
 {
-	struct line line = with_talk("tcp", (struct talk){ .bytes = QUESTION_BYTES, .pause_ms = 10 });
+	struct line line = with_questions(10);
 
 	must(dup2(line.in, number) == number);
 	close(line.in);
@@ -320,7 +320,7 @@ static void batch_full(void)
 /* Room for one, and only one there: always full, and nothing hidden. No fault. */
 static void batch_of_one(void)
 {
-	struct line line = with_talk("tcp", (struct talk){ .bytes = QUESTION_BYTES, .pause_ms = 5 });
+	struct line line = with_questions(5);
 
 	tell_nothing("batch-full", -1);
 	serve_with_room(set_of(line.in, EPOLLIN), 1, 0);
@@ -346,7 +346,7 @@ static void echo_rearming(int ep, int fd, uint32_t events)
 
 static void ctl_churn(void)
 {
-	struct line line = with_talk("tcp", (struct talk){ .bytes = QUESTION_BYTES });
+	struct line line = with_questions(0);
 
 	truth_begin("ctl-churn", -1);
 	evidence("ctl_per_event", 3.5, 4.5);
@@ -356,7 +356,7 @@ static void ctl_churn(void)
 
 static void ctl_rearm(void)
 {
-	struct line line = with_talk("tcp", (struct talk){ .bytes = QUESTION_BYTES });
+	struct line line = with_questions(0);
 
 	tell_nothing("ctl-churn", -1);
 	loop(set_of(line.in, EPOLLIN | EPOLLONESHOT), -1, echo_rearming);
