@@ -33,7 +33,7 @@ RARE_S = 6
 HEALTHY_S = 3
 
 # rules: must be found (none: the doctor is silent). allowed: true there too. anyone: a finding may
-# be of another process or thread than the one that told the truth. needs: a file it cannot do without.
+# be of another process or thread than the one that told the truth. needs: a file that must be.
 Case = collections.namedtuple("Case", "name argv rules allowed seconds anyone needs")
 
 # What is true of a turn as well when a call in it takes long.
@@ -118,8 +118,8 @@ FAULTS = [
     c("waits", "ctl-churn", "ctl-churn", variants=NOT_RARE),
 
     *(c("turns", f"slow-{how}", "slow-turn") for how in ("cpu", "sleep", "lock")),
-    *(c("turns", f"block-{how}", "blocking-in-loop", allowed=SLOW) for how in ("pipe", "write")),
-    *(c("turns", f"block-{how}", "blocking-in-loop", allowed=SLOW, variants=NOT_RARE, seconds=4)
+    *(c("blocks", how, "blocking-in-loop", allowed=SLOW) for how in ("pipe", "write")),
+    *(c("blocks", how, "blocking-in-loop", allowed=SLOW, variants=NOT_RARE, seconds=4)
       for how in ("connect", "disk-read", "fsync", "read", "accept")),
     c("turns", "cpu-starved", "cpu-starved", allowed=SLOW, variants=NOT_RARE),
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* quiet SCENE healthy: what looks like a fault and is none. The doctor must say nothing of it. */
+/*
+ * quiet SCENE healthy: what looks like a fault and is none. The truth names the rule that must not
+ * be taken in by it.
+ */
 #include "scene.h"
 
 #define TICK_MS 10
@@ -52,11 +55,11 @@ static void timerfd_et(void)
 }
 
 /* One echo over one line, in a set of these events. */
-static void echo_with(uint32_t events, struct talk talk, handler handle)
+static void echo_with(const char *rule, uint32_t events, struct talk talk, handler handle)
 {
 	struct line line = with_talk("tcp", talk);
 
-	tell_nothing("lt-spin", line.in);
+	tell_nothing(rule, line.in);
 	loop(set_of(line.in, events), -1, handle);
 }
 
@@ -66,7 +69,7 @@ static const struct talk long_talk = { .bytes = 60000, .pause_ms = 5 };
 /* OUT is asked for all the time: under ET it costs nothing. */
 static void out_et(void)
 {
-	echo_with(EPOLLIN | EPOLLOUT | EPOLLET, small_talk, echo);
+	echo_with("lost-out-edge", EPOLLIN | EPOLLOUT | EPOLLET, small_talk, echo);
 }
 
 static size_t have;
@@ -91,7 +94,7 @@ static void read_once(int ep, int fd, uint32_t events)
 /* One read for each report, of much that is there. */
 static void one_read(void)
 {
-	echo_with(EPOLLIN, long_talk, read_once);
+	echo_with("lt-spin", EPOLLIN, long_talk, read_once);
 }
 
 static void read_capped(int ep, int fd, uint32_t events)
@@ -109,7 +112,7 @@ static void read_capped(int ep, int fd, uint32_t events)
 
 static void capped(void)
 {
-	echo_with(EPOLLIN, long_talk, read_capped);
+	echo_with("lt-spin", EPOLLIN, long_talk, read_capped);
 }
 
 /* A short read of a stream is its end for now: no EAGAIN is seen, ever. */
@@ -123,7 +126,7 @@ static void read_short(int ep, int fd, uint32_t events)
 
 static void short_read(void)
 {
-	echo_with(EPOLLIN | EPOLLET, small_talk, read_short);
+	echo_with("et-undrained", EPOLLIN | EPOLLET, small_talk, read_short);
 }
 
 /* As many bytes as were asked for, and no more are there. */
@@ -137,7 +140,7 @@ static void read_exact(int ep, int fd, uint32_t events)
 
 static void exact_read(void)
 {
-	echo_with(EPOLLIN | EPOLLET, small_talk, read_exact);
+	echo_with("et-undrained", EPOLLIN | EPOLLET, small_talk, read_exact);
 }
 
 /* A listener that accepts one caller for each report, of several who wait. */

@@ -175,6 +175,7 @@ class Verdict:
             self.missed.append(rule)
             self.problems.append(f"{rule} not found")
             return
+        # How long after the begin of the watch, where a finding says it.
         self.times[rule] = right[0].get("detected_ns")
         wrong = [list(wrong_evidence(truth, finding)) for finding in right]
         if all(wrong):

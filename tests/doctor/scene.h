@@ -33,6 +33,9 @@
 #define STALL_LO_MS 350
 #define STALL_HI_MS 470
 #define SETTLE_MS 5		/* of work after an answer: then the next question is there */
+#define SLOW_MS 300		/* what is slow takes so long */
+#define SLOW_LO_MS 250
+#define SLOW_HI_MS 400
 #define RARE 100		/* rounds, one of which is at fault */
 #define QUESTION_BYTES 100
 #define COUNT_MAX 1e9
