@@ -95,29 +95,28 @@ static int make_hung_up_socket(void)
 	return fd[0];
 }
 
-/* A datagram nobody was there for. */
-static int make_refused(void)
-{
-	struct sockaddr_in addr;
-	int gone = bound_socket(SOCK_DGRAM, &addr), fd;
+#define PORT_OF_NOBODY 1
 
-	close(gone);
-	fd = connect_to(&addr, SOCK_DGRAM);
+/* A datagram nobody was there for; keep_error: that is queued, where SO_ERROR misses it. */
+static int send_to_nobody(int keep_error)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(PORT_OF_NOBODY),
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = connect_to(&addr, SOCK_DGRAM);
+
+	must(!setsockopt(fd, IPPROTO_IP, IP_RECVERR, &keep_error, sizeof(keep_error)));
 	must(send(fd, "x", 1, 0) == 1);
 	return fd;
 }
 
-/* The same with the error in the socket's queue, where SO_ERROR does not find it. */
+static int make_refused(void)
+{
+	return send_to_nobody(0);
+}
+
 static int make_error_queue(void)
 {
-	struct sockaddr_in addr;
-	int gone = bound_socket(SOCK_DGRAM, &addr), fd, on = 1;
-
-	close(gone);
-	fd = connect_to(&addr, SOCK_DGRAM);
-	must(!setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)));
-	must(send(fd, "x", 1, 0) == 1);
-	return fd;
+	return send_to_nobody(1);
 }
 
 static int make_expired_timer(void)
