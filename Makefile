@@ -79,7 +79,7 @@ demo: demo-deps
 	$(Q)tests/demo.sh
 
 test: test-deps vm-deps
-	$(Q)$(MAKE) --no-print-directory iophase exact-build unit-build
+	$(Q)$(MAKE) --no-print-directory iophase exact-build unit-build doctor-build
 	$(Q)$(MAKE) --no-print-directory STATIC=1 $(OUT)/static/iophase
 	$(Q)tests/run.sh $(SUITES)
 
@@ -91,5 +91,6 @@ install: iophase
 clean:
 	$(Q)rm -rf $(OUT) iophase
 
--include tests/truth/rules.mk tests/exact/rules.mk tests/unit/rules.mk tests/bench/rules.mk tests/vm/rules.mk
+-include tests/truth/rules.mk tests/exact/rules.mk tests/unit/rules.mk tests/bench/rules.mk tests/vm/rules.mk \
+	 tests/doctor/rules.mk
 -include $(OBJECTS:.o=.d) $(OUT)/iophase.bpf.d

@@ -26,6 +26,7 @@ cli() {
 }
 truth() { $python tests/truth/run.py; }
 fds() { $python tests/truth/fds.py --batch; }
+doctor() { $python tests/doctor/run.py; }
 cross() { $python tests/truth/cross.py; }
 servers() {
 	local status=0
