@@ -16,8 +16,10 @@ static __always_inline void instance_served(struct task_struct *task, u32 epfd, 
 	u64 file = (u64)file_of(task, epfd);
 	struct descriptor *d = file ? bpf_map_lookup_elem(&descriptors, &file) : NULL;
 
-	if (d)
-		descriptor_served(d, now);
+	if (!d)
+		return;
+	descriptor_served(d, now);
+	d->flags |= FD_PROGRESS;
 }
 
 /* epoll_ctl begins. What waits in the file already is ready as of its registration. */
@@ -36,10 +38,12 @@ __noinline int ctl_begins(struct thread *th)
 	if (!ep || (u32)th->args[1] == EPOLL_CTL_DEL)
 		return 0;
 	d = descriptor_of(file, th->proc, th->args[2]);
-	if (!d || d->ready_ns)
+	if (!d)
 		return 0;
 	left = file_left(d->kind, d->private_data);
-	if (left && left != LEFT_UNKNOWN)
+	if (knobs.doctor && (u32)th->args[1] == EPOLL_CTL_MOD && d->mask & EPOLLONESHOT)
+		signs_arm(d, left, bpf_ktime_get_ns());
+	if (!d->ready_ns && left && left != LEFT_UNKNOWN)
 		d->ready_ns = bpf_ktime_get_ns();
 	return 0;
 }
@@ -89,7 +93,11 @@ __noinline int activity_enters(struct thread *th, u32 class, u32 args)
 	}
 	if (d->proc != th->proc)
 		d->flags |= FD_SHARED;
+	if (knobs.doctor)
+		signs_enter(act, d, class, now);
 	lag = descriptor_served(d, now);
+	if (knobs.doctor && lag > knobs.limits.starve_ns)
+		signs_late(act, d, lag);
 	loop = lag && act->turn_ns ? loop_at(act->loop) : NULL;
 	if (loop) {
 		ADD(&loop->sum, serve_ns, lag);
@@ -123,9 +131,10 @@ static __always_inline void wait_counts(struct thread *th, struct event_loop *lo
  * A wait returned @ret: what it took, whom it told of what; and a turn begins. Of one that was
  * under way when the watch began is not known what it took.
  */
-static __always_inline int wait_ends(struct thread *th, struct activity *act, u32 args, s64 ret,
+static __always_inline int wait_ends(struct thread *th, struct activity *act, u32 call, s64 ret,
 				     u64 now)
 {
+	u32 args = kind_of(call).args;
 	struct event_loop *loop;
 
 	if (act->loop_watch == WATCH_NONE)
@@ -135,6 +144,8 @@ static __always_inline int wait_ends(struct thread *th, struct activity *act, u3
 		return 0;
 	if (!th->began_before)
 		wait_counts(th, loop, args, ret, now);
+	if (knobs.doctor && !th->began_before)
+		signs_wait(th, act, call, ret, now);
 	if (ret > 0)
 		wait_reports(th, act->loop_watch, act->loop, ret, now);
 	turn_clear(act);
@@ -149,8 +160,8 @@ __noinline int ctl_ends(struct thread *th, struct activity *act, s64 ret)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct loop_key key = { .watch = WATCH_EPOLL };
 	struct event_loop *loop;
+	u32 *row, first = 0;
 	u64 file;
-	u32 *row;
 
 	if (!th || !act)
 		return 0;
@@ -160,13 +171,16 @@ __noinline int ctl_ends(struct thread *th, struct activity *act, s64 ret)
 		return 0;
 	file = (u64)file_of(task, th->args[2]);
 	if (!ret)
-		watched_enters(key.ep, file, th->args[1], th->args[2], th->proc);
+		first = watched_enters(key.ep, file, th->args[1], th->args[2], th->proc);
 	else
 		watched_stays(th, key.ep, file);
 	row = bpf_map_lookup_elem(&loop_rows, &key);
 	loop = row ? loop_at(*row) : NULL;
-	if (loop)
-		ADD(&loop->sum, ctl_calls, 1);
+	if (!loop)
+		return 0;
+	ADD(&loop->sum, ctl_calls, 1);
+	ADD(&loop->sum, first_adds, first);
+	ADD(&loop->sum, bad_dels, ret == -EBADF && (u32)th->args[1] == EPOLL_CTL_DEL);
 	return 0;
 }
 
@@ -196,6 +210,8 @@ __noinline int descriptor_moved(struct thread *th, struct activity *act, u32 arg
 	other->called_ns = now;
 	if (ret > 0 || ret == -EAGAIN)
 		descriptor_taken(from, false, false, now);
+	if (ret > 0)
+		other->flags |= FD_PROGRESS;
 	if (!act->counted)
 		return 0;
 	ADD(&other->sum, calls, 1);	/* its time is that of the first */
@@ -260,6 +276,7 @@ __noinline int descriptor_called(struct thread *th, struct activity *act, u32 ca
 {
 	struct call_kind kind;
 	struct descriptor *d;
+	bool drained;
 	u64 file;
 
 	if (!th || !act || call >= NR_CALLS)
@@ -277,7 +294,10 @@ __noinline int descriptor_called(struct thread *th, struct activity *act, u32 ca
 			ADD(&d->sum, runnable_ns, th->runnable_ns);
 		}
 	}
+	drained = d->flags & FD_DRAINED;
 	descriptor_result(th, d, kind, ret, now, act->counted);
+	if (knobs.doctor)
+		signs_call(th, d, call, ret, drained);
 	if (kind.args == ARGS_SPLICE || kind.args == ARGS_SENDFILE)
 		descriptor_moved(th, act, kind.args, ret, now);
 	d->called_ns = now;
@@ -294,7 +314,7 @@ __noinline int activity_leaves(struct thread *th, u32 call, s64 ret, u64 now, bo
 		return 0;
 	kind = kind_of(call);
 	if (kind.class == CLASS_WAIT)
-		return wait_ends(th, act, kind.args, ret, now);
+		return wait_ends(th, act, call, ret, now);
 	if (th->began_before)
 		return 0;
 	turn_off_cpu(act, call, th->blocked_ns, th->runnable_ns);
@@ -309,6 +329,8 @@ static __always_inline void turn_switch_out(struct thread *th, u64 now, u32 stat
 {
 	th->out_ns = now;
 	th->phase = state ? PHASE_BLOCKED : PHASE_PREEMPTED;
+	if (knobs.doctor && state)
+		signs_sleep();
 }
 
 static __always_inline void turn_switch_in(struct task_struct *task, struct thread *th, u64 now)
@@ -317,8 +339,11 @@ static __always_inline void turn_switch_in(struct task_struct *task, struct thre
 	u64 woken = th->phase == PHASE_WOKEN ? th->wake_ns : th->out_ns;
 
 	th->phase = PHASE_ON_CPU;
-	if (act)
-		turn_off_cpu(act, 0, woken - th->out_ns, now - woken);
+	if (!act)
+		return;
+	turn_off_cpu(act, 0, woken - th->out_ns, now - woken);
+	if (knobs.doctor && act->turn_ns && woken - th->out_ns >= knobs.limits.block_ns)
+		act->sleepy = true;
 }
 
 /* The item that made a thread's epoll instance wake it is the last on its ready list. */

@@ -61,6 +61,18 @@ static __always_inline u64 address_of(const void *pointer)
 	return address;
 }
 
+/* The bits of an item's events that are no events: it waits for nothing (EP_PRIVATE_BITS). */
+#define EPOLL_PRIVATE	0xf0000000u
+
+/* Whether @file is in @ep as a one-shot item that has fired, and was not armed again. */
+static __always_inline bool item_disarmed(u64 file, u64 ep, u64 data)
+{
+	u64 item = ep ? item_by_data(file, ep, data) : 0;
+	u32 events = item ? FIELD32(item, epitem, event.events) : 0;
+
+	return events & EPOLLONESHOT && !(events & ~EPOLL_PRIVATE);
+}
+
 /* The descriptors that watched processes have open, of those that have a row. */
 SEC("iter/task_file")
 int iop_open(struct bpf_iter__task_file *ctx)
@@ -80,6 +92,7 @@ int iop_open(struct bpf_iter__task_file *ctx)
 	head.tgid = task->tgid;
 	head.fd = ctx->fd;
 	descriptor_name(file, &head);
+	head.disarmed = item_disarmed(file, d->ep, d->data);
 	read_comm(head.comm, task->group_leader);
 	bpf_seq_write(ctx->meta->seq, &head, sizeof(head));
 	bpf_seq_write(ctx->meta->seq, d, sizeof(*d));

@@ -14,5 +14,6 @@
 #include "ready.bpf.c"
 #include "watch.bpf.c"
 #include "descriptors.bpf.c"
+#include "signs.bpf.c"
 
 char LICENSE[] SEC("license") = "GPL";

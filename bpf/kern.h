@@ -15,6 +15,7 @@
 
 typedef __u8 u8;
 typedef __u16 u16;
+typedef __s16 s16;
 typedef __u32 u32;
 typedef __u64 u64;
 typedef __s32 s32;
@@ -204,7 +205,7 @@ struct task_struct {
 };
 
 struct pt_regs {
-	unsigned long r10, r8, dx, si, di, orig_ax;
+	unsigned long bp, r10, r8, dx, si, di, orig_ax, ip, sp;
 };
 
 struct sk_buff {
@@ -387,6 +388,7 @@ struct file___ref {
 #define CLOSE_RANGE_CLOEXEC	4
 #define MSG_PEEK		0x02
 #define MSG_TRUNC		0x20
+#define MSG_DONTWAIT		0x40
 #define MSG_ERRQUEUE		0x2000
 
 /* Results the kernel never shows to user space (include/linux/errno.h). */
@@ -396,6 +398,7 @@ struct file___ref {
 #define ERESTART_RESTARTBLOCK	516
 
 #define EINTR			4
+#define EBADF			9
 #define EAGAIN			11
 #define EFAULT			14
 

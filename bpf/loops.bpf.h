@@ -46,6 +46,21 @@ struct activity {
 	u32 seen[LOOPS_SEEN];	/* rows that it was counted in as a thread */
 	u32 next_seen;
 	u32 counted;		/* the call that is over passes the filters */
+
+	/* For signs of misuse. */
+	u64 run_born;		/* the descriptor of its last calls in this turn, */
+	u64 run_ns;		/* since when, */
+	u32 run_calls;		/* and how many */
+	u32 idle_run;		/* waits in a row that returned nothing and did not sleep */
+	u64 idle_ns;		/* when the last of them returned */
+	u64 hog_born;		/* the longest of such runs in this turn */
+	u64 hog_ns;
+	u64 last_hog_born;	/* and that of the turn before, if what came next was there at once */
+	u64 last_hog_ns;
+	bool full_run;		/* its last wait returned as much as it had room for */
+	bool late;		/* in this turn another was served late */
+	bool slow;		/* the turn before this wait was slow, and none was */
+	bool sleepy;		/* it was blocked for long in a turn, outside of the watched calls */
 };
 
 struct {
@@ -143,6 +158,7 @@ static __always_inline struct event_loop *loop_enter(struct task_struct *task, s
 		return loop;
 	}
 	bpf_probe_read_kernel(loop->comm, COMM_LEN, task->group_leader->comm);
+	loop->tid = task->pid;
 	loop_joined(act, loop);
 	return loop;
 }
@@ -153,22 +169,39 @@ static __always_inline void turn_clear(struct activity *act)
 	act->turn_runnable_ns = 0;
 }
 
-/* In which calls the turn was blocked, which for most turns is none. */
-static __always_inline void turn_blocked_add(struct activity *act, struct event_loop *loop)
+/* In which calls the turn was blocked, which for most turns is none; for how long in all. */
+static __always_inline u64 turn_blocked_add(struct activity *act, struct event_loop *loop)
 {
+	u64 all_ns = 0;
+
 	for (u32 call = 0; act->turn_blocked && call < NR_CALL_KINDS; call++) {
 		if (!(act->turn_blocked >> call & 1))
 			continue;
-		ADD(&loop->sum, turn_blocked_ns, act->turn_blocked_ns[call]);
+		all_ns += act->turn_blocked_ns[call];
 		__sync_fetch_and_add(&loop->blocked_ns[call], act->turn_blocked_ns[call]);
 	}
+	if (all_ns)
+		ADD(&loop->sum, turn_blocked_ns, all_ns);
+	return all_ns;
+}
+
+static __always_inline void turn_slow(struct activity *act, struct event_loop *loop, u64 turn_ns,
+				      u64 blocked_ns)
+{
+	act->slow = !act->late;
+	if (act->late)
+		ADD(&loop->sum, held_up, 1);
+	ADD(&loop->sum, slow_turns, 1);
+	ADD(&loop->sum, slow_ns, turn_ns);
+	ADD(&loop->sum, slow_blocked_ns, blocked_ns);
+	ADD(&loop->sum, slow_runnable_ns, act->turn_runnable_ns);
 }
 
 /* The next wait begins at @now: the turn is over, and belongs to the wait that it came from. */
 __noinline int turn_end(struct activity *act, u64 now)
 {
 	struct event_loop *loop;
-	u64 turn;
+	u64 turn, blocked;
 
 	if (!act || !act->turn_ns)
 		return 0;
@@ -180,7 +213,11 @@ __noinline int turn_end(struct activity *act, u64 now)
 	ADD(&loop->sum, turns, 1);
 	ADD(&loop->sum, turn_ns, turn);
 	ADD(&loop->sum, turn_runnable_ns, act->turn_runnable_ns);
-	turn_blocked_add(act, loop);
+	blocked = turn_blocked_add(act, loop);
+	/* That it waited for a CPU is not its own doing. */
+	if (knobs.doctor && turn - act->turn_runnable_ns >= knobs.limits.turn_ns)
+		turn_slow(act, loop, turn, blocked);
+	act->late = false;
 	hist_add(loop->turn_hist, turn);
 	return 0;
 }

@@ -3,7 +3,7 @@
 #ifndef IOPHASE_REPORTS_BPF_H
 #define IOPHASE_REPORTS_BPF_H
 
-#include "loops.bpf.h"
+#include "signs.bpf.h"
 #include "watched.bpf.h"
 
 /*
@@ -20,7 +20,8 @@ struct report_walk {
 	u32 loop;		/* row; LOOP_ASKED: what is asked for is noted, not what is reported */
 	u32 watch;		/* enum watch */
 	u32 left;		/* entries, or descriptors */
-	u32 ready;		/* that are reported and not met yet */
+	u32 ready;		/* that are reported and not met yet; of what select asks, the highest + 1 */
+	u32 slept;		/* the wait did */
 };
 
 #define LOOP_ASKED	(-1u)
@@ -30,6 +31,9 @@ static __always_inline void report_unknown(struct report_walk *walk)
 {
 	struct event_loop *loop = loop_at(walk->loop);
 
+	/* What was registered before the watch is about to be read. */
+	if (!watched_known)
+		return;
 	if (loop)
 		ADD(&loop->sum, unknown, 1);
 	loss(LOSS_reports_unknown);
@@ -70,6 +74,13 @@ __noinline int report_one(struct report_walk *walk, u64 file, u32 fd, u32 events
 	}
 	if (!d->ready_ns)
 		d->ready_ns = walk->woken;
+	if (knobs.doctor) {
+		/* The number it was registered by means another file here, or none. */
+		if (walk->watch == WATCH_EPOLL &&
+		    (u64)file_of(bpf_get_current_task_btf(), fd) != file)
+			signs_stale(d, fd);
+		signs_report(d, events, walk->now, walk->slept);
+	}
 	lag = descriptor_reported(d, events, walk->now);
 	loop = loop_at(walk->loop);
 	if (!loop)
@@ -167,8 +178,11 @@ static long select_report_step(u32 fd, struct report_walk *walk)
 	}
 	events = (walk->words[0] >> at & 1) * EPOLLIN | (walk->words[1] >> at & 1) * EPOLLOUT |
 		 (walk->words[2] >> at & 1) * EPOLLPRI;
-	if (events)
-		report_one(walk, (u64)file_of(bpf_get_current_task_btf(), fd), fd, events);
+	if (!events)
+		return 0;
+	if (walk->loop == LOOP_ASKED)
+		walk->ready = fd + 1;
+	report_one(walk, (u64)file_of(bpf_get_current_task_btf(), fd), fd, events);
 	return 0;
 }
 
@@ -178,6 +192,7 @@ static long select_report_step(u32 fd, struct report_walk *walk)
 __noinline int set_note(struct thread *th, struct activity *act, u32 args, u64 now)
 {
 	struct report_walk walk = { .now = now, .loop = LOOP_ASKED };
+	struct event_loop *loop;
 
 	if (!th || !act || (act->asked_ns && now - act->asked_ns < ASKED_EVERY_NS))
 		return 0;
@@ -196,6 +211,9 @@ __noinline int set_note(struct thread *th, struct activity *act, u32 args, u64 n
 		walk.left = th->args[0];
 		if (walk.left)
 			bpf_loop(walk.left, select_report_step, &walk, 0);
+		loop = loop_at(act->loop);
+		if (loop && walk.ready > loop->room)
+			loop->room = walk.ready;
 	}
 	return 0;
 }
@@ -213,6 +231,7 @@ __noinline int wait_reports(struct thread *th, u32 watch, u32 row, u32 ready, u6
 		return 0;
 	walk.proc = th->proc;
 	walk.ep = th->ep;
+	walk.slept = th->sleeps;
 	walk.watch = watch;
 	/* Select and poll are on no wait queue but while they wait: what woke them is that one. */
 	if (watch != WATCH_EPOLL && ready == 1 && th->sleeps)

@@ -42,6 +42,8 @@ u64 kind_fops[NR_FILE_KINDS] = {};
 u32 own_fds[NR_FILE_KINDS] = {};
 /* Events came of what is not known to be registered: the sets are to be walked again. */
 bool watched_unknown = false;
+/* All sets were walked once. */
+bool watched_known = false;
 /* Or all of them are, not only those that following them has missed something of. */
 bool watched_all = false;
 

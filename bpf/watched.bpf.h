@@ -200,20 +200,21 @@ __noinline int watched_stays(struct thread *th, u64 ep, u64 file)
 	return 0;
 }
 
-/* It is over, and did what it was to do. */
+/* It is over, and did what it was to do; 1: it added what was in no set before. */
 __noinline int watched_enters(u64 ep, u64 file, u32 op, u32 fd, u64 proc)
 {
 	u64 item = op == EPOLL_CTL_DEL ? 0 : item_find(file, ep, fd), link;
-	struct descriptor *d;
+	struct descriptor *d = bpf_map_lookup_elem(&descriptors, &file);
+	u32 first = op == EPOLL_CTL_ADD && d && !d->since_ns;
 
 	if (item)
 		watched_add(item, proc, bpf_ktime_get_ns());
-	d = bpf_map_lookup_elem(&descriptors, &file);
 	if (!d)
 		return 0;
 	d->sets = file_sets(file);
+	d->again = 0;		/* whoever changes what it waits for has seen the last report */
 	if (op != EPOLL_CTL_DEL || d->ep != ep)
-		return 0;
+		return first;
 	/* Another set may have it as well. */
 	link = file_first_link(file);
 	if (link) {

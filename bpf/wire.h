@@ -56,6 +56,17 @@ struct filter {
 	u64 cgroup_id;
 };
 
+/* From when on something is a sign of misuse (struct signs), ns. */
+struct limits {
+	u64 stall_ns;		/* data that nobody reads */
+	u64 out_ns;		/* room that nobody writes to */
+	u64 oneshot_ns;		/* a one-shot descriptor that is not armed */
+	u64 starve_ns;		/* a descriptor that was reported, and is not served */
+	u64 block_ns;		/* a call that blocks a turn */
+	u64 turn_ns;		/* a turn */
+	u64 wait_cpu_ns;	/* CPU time of a wait */
+};
+
 /* What else is set before the programs are loaded. */
 struct knobs {
 	u64 min_ns;		/* count only calls at least this long */
@@ -70,6 +81,8 @@ struct knobs {
 	u32 lacks;		/* parts that are left out: 1 << enum part */
 	bool rdonly_cast;	/* the kernel has bpf_rdonly_cast() (6.2, commit a35b9af4ec2c) */
 	bool descriptors;	/* each descriptor and each event loop has figures of its own */
+	bool doctor;		/* and signs of misuse, with the stacks of who shows them */
+	struct limits limits;
 };
 
 #define COMM_LEN	16
@@ -239,8 +252,11 @@ enum watch { WATCH_NONE, WATCH_SELECT, WATCH_POLL, WATCH_EPOLL };
 #define FD_DRAINED	0x04	/* the last of them left nothing in it */
 #define FD_AMBIGUOUS	0x08	/* another one has the same epoll data: whose a report is is not known */
 #define FD_CLOSED	0x10	/* the number was closed; others keep the file open */
-#define FD_NONBLOCK	0x20	/* O_NONBLOCK was set at the last call */
+#define FD_DONTWAIT	0x20	/* the last input call said MSG_DONTWAIT */
 #define FD_SHARED	0x40	/* another process than the first used it too */
+#define FD_PROGRESS	0x80	/* a call since the last report moved something */
+#define FD_OUT_BLOCKED	0x100	/* there was no room for the last output call */
+#define FD_OUT_READY	0x200	/* and it was reported since that there is */
 
 /* Histograms of a descriptor: bucket b, but for the ends, is [2^(b+10), 2^(b+11)) ns. */
 #define LAG_BUCKETS	20
@@ -269,10 +285,13 @@ struct descriptor {
 	proc_id proc;		/* the process that was first seen to use it */
 	u32 ino;
 	u32 fd;			/* by which it was last used */
+	u16 flags;		/* FD_* */
 	u8 kind;		/* enum file_kind */
-	u8 flags;		/* FD_* */
 	u8 watch;		/* enum watch */
 	u8 seen;		/* the last reading, by its lowest bits, that found it open */
+	u8 called;		/* enum call_id of the last call on it */
+	s16 result;		/* -errno of it, 0, or 1 for more */
+	u32 again;		/* reports in a row with no progress between them */
 	u32 sets;		/* epoll sets it was seen to be put in, less those it was taken out of */
 
 	u32 mask;		/* the events it is waited for with */
@@ -292,6 +311,30 @@ struct descriptor {
 };
 
 _Static_assert(sizeof(struct descriptor) <= 448, "a descriptor takes more than 512 bytes");
+
+enum sign_id {
+#define SIGN(name) SIGN_##name,
+#include "signs.def"
+#undef SIGN
+	NR_SIGNS,
+};
+
+#define SIGNS_MAX	8192
+
+/* By born_ns of the descriptor, which outlives it. */
+struct signs {
+	u64 sum[NR_SIGNS];
+	proc_id proc;		/* who showed the last of them */
+	u32 tid;
+	u32 loop;		/* row of the loop that it was in */
+	u32 fd;			/* by which it was registered, if it is closed */
+	u32 events;		/* of the last report that was a spin */
+	u32 left;		/* what was left in it at the last stall; LEFT_UNKNOWN */
+	u64 out_ready_ns;	/* it was reported as writable, and nothing was written since; 0 */
+	s16 result;		/* of the last call before the last spin, as in struct descriptor */
+	u8 called;
+	u8 pad;
+};
 
 /* The descriptor that an epoll instance reports by this data. */
 struct watched_key {
@@ -328,7 +371,7 @@ struct descriptor_head {
 	u8 ended;		/* it was open when its process ended */
 	u8 named;		/* 0: it had ended already, when it was to be asked */
 	u8 nonblock;
-	u8 pad;
+	u8 disarmed;		/* a one-shot registration that has fired and was not armed again */
 	u32 queued;		/* what is left in it now; LEFT_UNKNOWN */
 	struct file_name name;
 };
@@ -365,6 +408,8 @@ struct event_loop {
 	u32 epfd;
 	u32 threads;		/* that were seen in it */
 	u64 asked;		/* descriptors it last waited for; ASKED_UNKNOWN */
+	u32 room;		/* events that its last wait had room for; of select, the highest number + 1 */
+	u32 tid;		/* the thread that joined it last */
 	struct loop_sum sum;
 	u64 blocked_ns[NR_CALL_KINDS];	/* in its turns, by call; [0]: outside of the watched ones */
 	u64 turn_hist[HIST_BUCKETS];
@@ -398,6 +443,32 @@ struct user_stack {
 	u32 stack_bytes;
 	u64 frames[STACK_FRAMES];	/* bpf_get_stack(BPF_F_USER_STACK); the first is ip */
 	u8 stack[STACK_BYTES];	/* what is from sp up, of which stack_bytes are valid */
+};
+
+/* What the thread was doing whose stack it is. */
+enum stack_kind {
+	STACK_CALL,	/* a call that blocked, or found nothing again; by descriptor */
+	STACK_WAIT,	/* the wait that reported what nobody cares for; by descriptor */
+	STACK_LEFT,	/* an input call that left something; by descriptor */
+	STACK_LEFT_ANY,	/* the same by process, of whatever descriptor */
+	STACK_SLEEP,	/* it slept in a turn, in no call that is watched; by loop */
+	STACK_TURN,	/* it was on the CPU in a turn that took long already; by loop */
+	STACK_LOOP,	/* it waited, in a way that is a sign; by loop */
+};
+
+#define STACKS_MAX	512
+
+struct stack_key {
+	u64 object;
+	u32 kind;
+	u32 pad;
+};
+
+struct taken_stack {
+	u64 taken_ns;
+	u32 busy;
+	u32 call;
+	struct user_stack stack;
 };
 
 #endif

@@ -138,12 +138,12 @@ static int take_closed(void *context, void *data, size_t size)
 	struct session *session = context;
 	const struct descriptor_record *record = data;
 
-	if (size < sizeof(*record) || !(session->options->by & BY_FD))
+	if (size < sizeof(*record) || !(session->closed_fds.by & BY_FD))
 		return 0;
-	add_record(&session->closed_rows, record);
+	add_record(&session->closed_fds, record);
 	/* Not while descriptors are read: what is a row there is not to be in a sum as well. */
-	if (HASH_COUNT(session->closed_rows.table) >= CLOSED_MAX && !session->skel->bss->reading)
-		merge_smallest(&session->closed_rows);
+	if (HASH_COUNT(session->closed_fds.table) >= CLOSED_MAX && !session->skel->bss->reading)
+		merge_smallest(&session->closed_fds);
 	return 0;
 }
 
@@ -184,11 +184,14 @@ int descriptors_retire(struct session *session)
 
 int descriptors_adopt(struct session *session)
 {
-	return read_sets(session, true);
+	int err = read_sets(session, true);
+
+	session->skel->bss->watched_known = true;
+	return err;
 }
 
 /* Those that ended so fast that there was no room for their names. */
-static void read_merged(struct session *session, struct reading *reading)
+static void read_merged(struct session *session, struct rows *rows)
 {
 	struct bpf_map *map = session->skel->maps.closed_sums;
 	proc_id proc, *last = NULL;
@@ -197,71 +200,70 @@ static void read_merged(struct session *session, struct reading *reading)
 	maps_enter(session);
 	while (!bpf_map__get_next_key(map, last, &proc, sizeof(proc))) {
 		if (!bpf_map__lookup_elem(map, &proc, sizeof(proc), &sum, sizeof(sum), 0))
-			add_merged(&reading->rows, &sum, sum.fd);
+			add_merged(rows, &sum, sum.fd);
 		last = &proc;
 	}
 	maps_leave(session);
 }
 
 /* A descriptor that was closed while the open ones were read is in both. */
-static void add_closed(struct session *session, struct reading *reading)
+static void add_closed(struct session *session, struct rows *rows)
 {
 	struct row *row, *next, *open;
 
-	HASH_ITER(hh, session->closed_rows.table, row, next) {
-		open = row->key.object == OBJECT_MERGED ? NULL :
-		       rows_find(&reading->rows, row->key);
+	HASH_ITER(hh, session->closed_fds.table, row, next) {
+		open = row->key.object == OBJECT_MERGED ? NULL : rows_find(rows, row->key);
 		if (open && open->fd)
-			rows_drop(&reading->rows, open);
+			rows_drop(rows, open);
 	}
-	rows_add(&reading->rows, &session->closed_rows);
+	rows_add(rows, &session->closed_fds);
 }
 
 /* One that no watched process has open: it ended, or an epoll set or another process has it. */
-static void add_unseen(struct session *session, struct reading *reading,
+static void add_unseen(struct session *session, struct rows *rows, u64 now_ns,
 		       struct descriptor_record *record)
 {
 	struct descriptor_head *head = &record->head;
 
 	process_comm(session, record->descriptor.proc, head->comm);
 	if (!head->closed_ns) {
-		add_open(&reading->rows, record, reading->now_ns);
+		add_open(rows, record, now_ns);
 		return;
 	}
 	report_judge(&record->descriptor);
 	head->ended = kill(head->tgid, 0) && errno == ESRCH;
-	add_record(&session->closed_rows, record);
+	add_record(&session->closed_fds, record);
 	maps_enter(session);
 	bpf_map__delete_elem(session->skel->maps.descriptors, &head->file, sizeof(head->file), 0);
 	maps_leave(session);
 }
 
-int descriptors_read(struct session *session, struct reading *reading)
+int descriptors_read(struct session *session, struct rows *rows, u64 now_ns)
 {
 	struct buffer *buffer = &session->buffer;
 	int err = read_sets(session, false);
 
 	/* First: what is open from now on is in none of them. */
-	read_merged(session, reading);
+	read_merged(session, rows);
 	err = err ? : session_iterate(session->skel->links.iop_open, buffer);
 	for (size_t at = 0; !err && at + sizeof(struct descriptor_record) <= buffer->size;
 	     at += sizeof(struct descriptor_record))
-		add_open(&reading->rows, (void *)(buffer->data + at), reading->now_ns);
+		add_open(rows, (void *)(buffer->data + at), now_ns);
 	err = err ? : session_iterate(session->skel->links.iop_unseen, buffer);
 	for (size_t at = 0; !err && at + sizeof(struct descriptor_record) <= buffer->size;
 	     at += sizeof(struct descriptor_record))
-		add_unseen(session, reading, (void *)(buffer->data + at));
+		add_unseen(session, rows, now_ns, (void *)(buffer->data + at));
 	err = err ? : descriptors_retire(session);
 	if (err)
 		return err;
-	add_closed(session, reading);
-	if (HASH_COUNT(session->closed_rows.table) >= CLOSED_MAX)
-		merge_smallest(&session->closed_rows);
+	add_closed(session, rows);
+	if (HASH_COUNT(session->closed_fds.table) >= CLOSED_MAX)
+		merge_smallest(&session->closed_fds);
 	return 0;
 }
 
 void descriptors_close(struct session *session)
 {
 	ring_buffer__free(session->closed);
-	rows_free(&session->closed_rows);
+	rows_free(&session->closed_fds);
 }

@@ -60,18 +60,19 @@ static void add_loop(struct session *session, struct rows *rows, u32 i,
 		strcpy(row->comm, "(others)");
 }
 
-int event_loops_read(struct session *session, struct reading *reading)
+int event_loops_read(struct session *session, const struct turning turning[LOOP_ROWS],
+		     struct rows *rows)
 {
 	int err = map_loops(session);
 
 	maps_enter(session);
 	for (u32 i = 0; !err && i < loops_used(session); i++) {
 		if (!i || session->loops[i].key.proc)
-			add_loop(session, &reading->rows, i, &reading->turning[i]);
+			add_loop(session, rows, i, &turning[i]);
 	}
 	maps_leave(session);
 	if (!err)
-		rows_add(&reading->rows, &session->closed_rows);
+		rows_add(rows, &session->ended_loops);
 	return err;
 }
 
@@ -86,8 +87,8 @@ int event_loops_retire(struct session *session)
 
 		if (!tgid || !kill(tgid, 0) || errno != ESRCH)
 			continue;
-		if (session->options->by & BY_LOOP)
-			add_loop(session, &session->closed_rows, i, NULL);
+		if (session->ended_loops.by & BY_LOOP)
+			add_loop(session, &session->ended_loops, i, NULL);
 		maps_enter(session);
 		bpf_map__delete_elem(skel->maps.loop_rows, &loop->key, sizeof(loop->key), 0);
 		memset(loop, 0, sizeof(*loop));
@@ -101,4 +102,5 @@ void event_loops_close(struct session *session)
 {
 	if (session->loops)
 		array_unmap(session->skel->maps.loops, session->loops);
+	rows_free(&session->ended_loops);
 }

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 /* Exit codes; with `-- COMMAND` the command's own status is passed on instead of EXIT_OK. */
-enum { EXIT_OK = 0, EXIT_RUNTIME = 1, EXIT_USAGE = 2, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
+enum { EXIT_OK = 0, EXIT_RUNTIME = 1, EXIT_USAGE = 2, EXIT_FINDINGS = 3, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 
 extern bool quiet;
 extern int verbose;

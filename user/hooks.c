@@ -228,6 +228,7 @@ static bool descriptors_known(const struct hooks *hooks)
 static bool always_wanted(const struct hooks *hooks, const char *name)
 {
 	return !candidate_of(name) && (descriptors_known(hooks) || !among(for_descriptors, name)) &&
+	       (hooks->doctor || strcmp(name, "iop_sample")) &&
 	       !(*hooks->parts.lacks[PART_files] && !strcmp(name, "iop_epolls"));
 }
 
@@ -377,7 +378,8 @@ int hooks_attach(struct iophase_bpf *skel, struct verdict *verdict)
 		struct bpf_program *program = *entry->prog;
 		const struct candidate *candidate = candidate_of(entry->name);
 
-		if (!bpf_program__autoload(program))
+		/* A sampler is put on each CPU's clock: signs_begin(). */
+		if (!bpf_program__autoload(program) || program == skel->progs.iop_sample)
 			continue;
 		*entry->link = attach(skel, program);
 		if (*entry->link)

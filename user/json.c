@@ -8,6 +8,7 @@
 
 #include "calls.h"
 #include "fail.h"
+#include "json_report.h"
 #include "json_rows.h"
 #include "output.h"
 #include "text.h"
@@ -349,29 +350,43 @@ static json_t *by_json(unsigned int by)
 	return array;
 }
 
-static json_t *report_json(const struct report *report)
+json_t *report_json_begin(const struct report *report, int schema_version)
 {
 	struct utsname name;
 	json_t *object = json_object();
 
+	if (!object)
+		errx(EXIT_RUNTIME, "out of memory");
 	uname(&name);
-	set_u64(object, "schema_version", SCHEMA_VERSION);
+	set_u64(object, "schema_version", schema_version);
 	json_object_set_new(object, "version", json_string(IOPHASE_VERSION));
 	json_object_set_new(object, "kernel", json_string(name.release));
 	json_object_set_new(object, "backend", json_string(report->backend));
 	json_object_set_new(object, "time", json_real(report->at.tv_sec + report->at.tv_nsec / 1e9));
 	set_u64(object, "duration_ns", report->duration_ns);
-	json_object_set_new(object, "by", by_json(report->options->by));
+	return object;
+}
+
+void report_json_end(json_t *object, const struct report *report)
+{
 	json_object_set_new(object, "not_known", parts_json(report->parts));
 	json_object_set_new(object, "lost", losses_json(report));
 	json_object_set_new(object, "left_out", report->direct ? json_null() :
 			    left_out_json(report->reading));
 	json_object_set_new(object, "in_flight", in_flight_json(report->reading));
+	json_object_set_new(object, "cost", cost_json(report));
+}
+
+static json_t *report_json(const struct report *report)
+{
+	json_t *object = report_json_begin(report, SCHEMA_VERSION);
+
+	json_object_set_new(object, "by", by_json(report->options->by));
 	json_object_set_new(object, "rows", rows_json(report));
 	if (report->options->by & BY_LOOP)
 		json_object_set_new(object, "processes",
 				    loop_processes_json(&report->reading->rows));
-	json_object_set_new(object, "cost", cost_json(report));
+	report_json_end(object, report);
 	return object;
 }
 
@@ -379,8 +394,6 @@ static void print(FILE *out, const struct report *report, size_t flags)
 {
 	json_t *document = report_json(report);
 
-	if (!document)
-		errx(EXIT_RUNTIME, "out of memory");
 	/* A write error stays with the stream, which is checked when it is closed. */
 	json_dumpf(document, out, flags);
 	fputc('\n', out);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "doctor.h"
 #include "fail.h"
 #include "probes.h"
 #include "stat.h"
@@ -15,6 +16,7 @@ static const struct command {
 	int (*main)(int argc, char **argv);
 } commands[] = {
 	{ "stat", stat_main },
+	{ "doctor", doctor_main },
 	{ "probes", probes_main },
 };
 

@@ -22,7 +22,8 @@ enum {
 	KEY_USAGE,
 };
 
-static const struct argp_option option_table[] = {
+/* Of all commands that measure; the groups are the headings of the help. */
+static const struct argp_option common_table[] = {
 	{ 0, 0, 0, 0, "What to watch (all must hold; without any, the whole machine):", 1 },
 	{ "pid", 'p', "PID,...", 0, "Processes, with all their threads, and their children", 1 },
 	{ "tid", 't', "TID,...", 0, "Threads", 1 },
@@ -30,19 +31,10 @@ static const struct argp_option option_table[] = {
 	{ "uid", 'u', "UID,...", 0, "Threads of these users, by number", 1 },
 	{ "cgroup", 'c', "PATH", 0, "Threads in this cgroup (v2) or below", 1 },
 	{ "no-follow", KEY_NO_FOLLOW, 0, 0, "Leave out the children of processes", 1 },
-	{ "calls", 'e', "LIST", 0,
-	  "Calls, by name or class: wait,input,output,control (default: all)", 1 },
-	{ "min-us", 'm', "USEC", 0, "Count only calls that took at least this long", 1 },
-	{ "failed", 'x', 0, 0, "Count only calls that failed", 1 },
 	{ 0, 0, 0, 0, "For how long:", 2 },
 	{ "duration", 'd', "SEC", 0, "End after this time", 2 },
-	{ "timestamp", 'T', 0, 0, "Print the time of day with each interval", 2 },
 	{ 0, 0, 0, 0, "What to print:", 3 },
-	{ "by", KEY_BY, "LIST", 0, "Rows: process,thread,call (default: process,call); or fd; or loop", 3 },
-	{ "sort", 's', "KEY", 0, "Order: " SORT_KEYS " (default: wall)", 3 },
-	{ "top", 'N', "COUNT", 0, "Print the first COUNT rows only", 3 },
 	{ "json", 'j', 0, 0, "Same as --format json", 3 },
-	{ "format", KEY_FORMAT, "FORMAT", 0, "table, json, ndjson or csv", 3 },
 	{ "output", 'o', "FILE", 0, "Write there; a regular file is replaced when done", 3 },
 	{ "color", KEY_COLOR, "WHEN", 0, "auto, always or never", 3 },
 	{ "backend", KEY_BACKEND, "WHICH", 0, "auto, trampoline or tracepoint (see iophase probes)", 4 },
@@ -54,6 +46,19 @@ static const struct argp_option option_table[] = {
 	{ 0 },
 };
 
+static const struct argp_option stat_table[] = {
+	{ "calls", 'e', "LIST", 0,
+	  "Calls, by name or class: wait,input,output,control (default: all)", 1 },
+	{ "min-us", 'm', "USEC", 0, "Count only calls that took at least this long", 1 },
+	{ "failed", 'x', 0, 0, "Count only calls that failed", 1 },
+	{ "timestamp", 'T', 0, 0, "Print the time of day with each interval", 2 },
+	{ "by", KEY_BY, "LIST", 0, "Rows: process,thread,call (default: process,call); or fd; or loop", 3 },
+	{ "sort", 's', "KEY", 0, "Order: " SORT_KEYS " (default: wall)", 3 },
+	{ "top", 'N', "COUNT", 0, "Print the first COUNT rows only", 3 },
+	{ "format", KEY_FORMAT, "FORMAT", 0, "table, json, ndjson or csv", 3 },
+	{ 0 },
+};
+
 static const char doc[] =
 	"Where the select, poll, epoll, read and write calls of live processes spend their time: "
 	"blocked (waiting for data), runnable (waiting for a CPU), in the kernel (scanning), "
@@ -62,7 +67,8 @@ static const char doc[] =
 	"at the end: on Ctrl-C, after -d, or when all targets have ended.\n\n"
 	"  iophase -p 1234 -d 10          one process for ten seconds\n"
 	"  iophase -n nginx 1             all of nginx, every second\n"
-	"  iophase -- curl -s localhost   a command from its start to its end";
+	"  iophase -- curl -s localhost   a command from its start to its end\n\n"
+	"Other commands: iophase doctor, iophase probes.";
 
 /* The words of an option that takes one of several, in the order of its enum. */
 static const char *const format_words[] = { "table", "json", "ndjson", "csv", NULL };
@@ -165,123 +171,89 @@ static void print_and_exit(struct argp_state *state, unsigned int help)
 	exit(EXIT_OK);
 }
 
-static int usage(struct argp_state *state, const char *what, const char *value)
+int options_usage(const char *what, const char *value)
 {
-	(void)state;
 	fail(EXIT_USAGE, "%s: '%s' (see iophase --help)", what, value);
 	return EINVAL;
 }
 
-static int parse_calls(struct argp_state *state, struct options *options, const char *list)
+static int parse_calls(struct options *options, const char *list)
 {
 	char word[32];
 
 	if (!*list || calls_select(list, options->selected, word, sizeof(word)))
-		return usage(state, "no such call or class", *list ? word : list);
+		return options_usage("no such call or class", *list ? word : list);
 	return 0;
 }
 
-static int parse_position(struct argp_state *state, struct options *options, char *arg)
+static int parse_position(struct options *options, char *arg)
 {
 	/* argp hands over "--" and what follows through ARGP_KEY_ARGS, see below. */
 	if (!options->interval_ns) {
 		if (!parse_seconds(arg, &options->interval_ns))
-			return usage(state, "an interval in seconds is needed, not", arg);
+			return options_usage("an interval in seconds is needed, not", arg);
 		return 0;
 	}
 	if (options->count)
-		return usage(state, "one argument too many", arg);
+		return options_usage("one argument too many", arg);
 	if (!parse_u64(arg, UINT32_MAX, &options->count) || !options->count)
-		return usage(state, "a count of intervals is needed, not", arg);
+		return options_usage("a count of intervals is needed, not", arg);
 	return 0;
 }
 
-static int parse_choice(struct argp_state *state, int key, char *arg, struct options *options)
+static int parse_word(const char *const *words, char *arg,
+		      const char *what, int *choice)
 {
-	int i;
+	*choice = word_index(words, arg);
+	return *choice >= 0 ? 0 : options_usage(what, arg);
+}
 
+static int parse_filter(int key, char *arg, struct options *options)
+{
 	switch (key) {
-	case KEY_BY:
-		return parse_by(arg, &options->by) ? 0 : usage(state, "--by: no such row", arg);
-	case 's':
-		options->sort = arg;
-		return rows_sort_known(arg, 0) ? 0 : usage(state, "--sort: no such key", arg);
-	case KEY_FORMAT:
-		i = word_index(format_words, arg);
-		options->format = i;
-		return i >= 0 ? 0 : usage(state, "--format: no such format", arg);
-	case KEY_BACKEND:
-		i = word_index(backend_words, arg);
-		options->backend = i;
-		return i >= 0 ? 0 : usage(state, "--backend: no such backend", arg);
-	case KEY_COLOR:
-		i = word_index(color_words, arg);
-		options->color = i;
-		return i >= 0 ? 0 : usage(state, "--color: auto, always or never, not", arg);
+	case 'p':
+		return parse_ids(arg, 1, &options->tgids) ? 0 : options_usage("-p: no process id", arg);
+	case 't':
+		return parse_ids(arg, 1, &options->tids) ? 0 : options_usage("-t: no thread id", arg);
+	case 'u':
+		return parse_ids(arg, 0, &options->uids) ? 0 : options_usage("-u: no user id", arg);
+	case 'n':
+		return parse_comm(options, arg) ? 0 : options_usage("-n: no name", arg);
+	case 'c':
+		options->cgroup = arg;
+		return 0;
+	case KEY_NO_FOLLOW:
+		options->no_follow = true;
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-static int parse_filter(struct argp_state *state, int key, char *arg, struct options *options)
-{
-	u64 value;
-
-	switch (key) {
-	case 'p':
-		return parse_ids(arg, 1, &options->tgids) ? 0 : usage(state, "-p: no process id", arg);
-	case 't':
-		return parse_ids(arg, 1, &options->tids) ? 0 : usage(state, "-t: no thread id", arg);
-	case 'u':
-		return parse_ids(arg, 0, &options->uids) ? 0 : usage(state, "-u: no user id", arg);
-	case 'n':
-		return parse_comm(options, arg) ? 0 : usage(state, "-n: no name", arg);
-	case 'c':
-		options->cgroup = arg;
-		return 0;
-	case 'e':
-		return parse_calls(state, options, arg);
-	case 'm':
-		if (!parse_u64(arg, UINT64_MAX / 1000, &value))
-			return usage(state, "-m: microseconds are needed, not", arg);
-		options->min_ns = value * 1000;
-		return 0;
-	default:
-		return parse_choice(state, key, arg, options);
-	}
-}
-
-static error_t parse_option(int key, char *arg, struct argp_state *state)
+static error_t parse_common(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
-	u64 value;
+	int choice, err = 0;
 
 	switch (key) {
-	case ARGP_KEY_ARG:
-		return parse_position(state, options, arg);
-	case KEY_NO_FOLLOW:
-		options->no_follow = true;
-		return 0;
-	case 'x':
-		options->failed_only = true;
-		return 0;
+	case KEY_BACKEND:
+		err = parse_word(backend_words, arg, "--backend: no such backend", &choice);
+		options->backend = choice;
+		return err;
+	case KEY_COLOR:
+		err = parse_word(color_words, arg, "--color: auto, always or never, not",
+				 &choice);
+		options->color = choice;
+		return err;
 	case 'd':
 		return parse_seconds(arg, &options->duration_ns) ? 0 :
-		       usage(state, "-d: seconds are needed, not", arg);
-	case 'T':
-		options->timestamp = true;
-		return 0;
-	case 'N':
-		if (!parse_u64(arg, UINT32_MAX, &value) || !value)
-			return usage(state, "-N: a number of rows is needed, not", arg);
-		options->top = value;
-		return 0;
+		       options_usage("-d: seconds are needed, not", arg);
 	case 'j':
 		options->format = FORMAT_JSON;
 		return 0;
 	case 'o':
 		options->output = arg;
-		return *arg ? 0 : usage(state, "-o: no file", arg);
+		return *arg ? 0 : options_usage("-o: no file", arg);
 	case 'v':
 		verbose++;
 		return 0;
@@ -298,7 +270,53 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		print_and_exit(state, ARGP_HELP_USAGE);
 		return 0;
 	default:
-		return parse_filter(state, key, arg, options);
+		return parse_filter(key, arg, options);
+	}
+}
+
+const struct argp options_common = { .options = common_table, .parser = parse_common };
+
+static error_t parse_stat(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+	int choice, err;
+	u64 value;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = options;
+		return 0;
+	case ARGP_KEY_ARG:
+		return parse_position(options, arg);
+	case 'e':
+		return parse_calls(options, arg);
+	case 'm':
+		if (!parse_u64(arg, UINT64_MAX / 1000, &value))
+			return options_usage("-m: microseconds are needed, not", arg);
+		options->min_ns = value * 1000;
+		return 0;
+	case 'x':
+		options->failed_only = true;
+		return 0;
+	case 'T':
+		options->timestamp = true;
+		return 0;
+	case 'N':
+		if (!parse_u64(arg, UINT32_MAX, &value) || !value)
+			return options_usage("-N: a number of rows is needed, not", arg);
+		options->top = value;
+		return 0;
+	case KEY_BY:
+		return parse_by(arg, &options->by) ? 0 : options_usage("--by: no such row", arg);
+	case 's':
+		options->sort = arg;
+		return rows_sort_known(arg, 0) ? 0 : options_usage("--sort: no such key", arg);
+	case KEY_FORMAT:
+		err = parse_word(format_words, arg, "--format: no such format", &choice);
+		options->format = choice;
+		return err;
+	default:
+		return ARGP_ERR_UNKNOWN;
 	}
 }
 
@@ -314,6 +332,25 @@ static int split_command(struct options *options, int argc, char **argv)
 	return argc;
 }
 
+static int check_rows(struct options *options, bool selected)
+{
+	if (options->by & BY_THREAD)
+		options->by |= BY_PROCESS;
+	if (options->by & BY_FD && options->by & ~(BY_FD | BY_PROCESS))
+		return fail(EXIT_USAGE, "--by fd: a descriptor's figures are not kept apart further");
+	if (options->by & BY_LOOP && options->by & ~(BY_LOOP | BY_PROCESS))
+		return fail(EXIT_USAGE, "--by loop: a loop's figures are not kept apart further");
+	if (options->by & BY_LOOP && (selected || options->min_ns || options->failed_only))
+		return fail(EXIT_USAGE,
+			    "--by loop: its figures are of all calls; -e, -m and -x do not apply");
+	if (!rows_sort_known(options->sort, options->by))
+		return fail(EXIT_USAGE, "--sort: '%s' is not known of the rows of --by %s",
+			    options->sort, options->by & BY_FD ? "fd" : "loop");
+	if (options->by & BY_OBJECT)
+		options->by |= BY_PROCESS;
+	return 0;
+}
+
 static int check(struct options *options)
 {
 	bool any = false;
@@ -327,42 +364,37 @@ static int check(struct options *options)
 		any |= options->selected[i];
 	if (!any)
 		memset(options->selected, true, sizeof(options->selected));
-	if (options->by & BY_THREAD)
-		options->by |= BY_PROCESS;
-	if (options->by & BY_FD && options->by & ~(BY_FD | BY_PROCESS))
-		return fail(EXIT_USAGE, "--by fd: a descriptor's figures are not kept apart further");
-	if (options->by & BY_LOOP && options->by & ~(BY_LOOP | BY_PROCESS))
-		return fail(EXIT_USAGE, "--by loop: a loop's figures are not kept apart further");
-	if (options->by & BY_LOOP && (any || options->min_ns || options->failed_only))
-		return fail(EXIT_USAGE, "--by loop: its figures are of all calls; -e, -m and -x do not apply");
-	if (!rows_sort_known(options->sort, options->by))
-		return fail(EXIT_USAGE, "--sort: '%s' is not known of the rows of --by %s",
-			    options->sort, options->by & BY_FD ? "fd" : "loop");
-	if (options->by & (BY_FD | BY_LOOP))
-		options->by |= BY_PROCESS;
-	return 0;
+	return check_rows(options, any);
 }
 
-int options_parse(struct options *options, int argc, char **argv)
+int options_parse_with(struct options *options, const struct argp *argp, int argc, char **argv)
 {
-	static const struct argp argp = {
-		.options = option_table,
-		.parser = parse_option,
-		.args_doc = "[INTERVAL [COUNT]]\n[-- COMMAND [ARGS]]",
-		.doc = doc,
-	};
 	int err, code;
 
-	*options = (struct options){ .by = BY_PROCESS | BY_CALL, .sort = "wall" };
 	argp_err_exit_status = EXIT_USAGE;
 	argc = split_command(options, argc, argv);
 	/* So that messages and the help name the program, however it was called. */
 	argv[0] = "iophase";
-	err = argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, options);
+	err = argp_parse(argp, argc, argv, ARGP_NO_HELP, NULL, options);
 	if (err == EINVAL)
 		return -EXIT_USAGE - 1;
 	if (err)
 		return -fail(EXIT_RUNTIME, "%s", strerror(err)) - 1;
 	code = check(options);
 	return code ? -code - 1 : 0;
+}
+
+int options_parse(struct options *options, int argc, char **argv)
+{
+	static const struct argp_child children[] = { { &options_common, 0, NULL, 0 }, { 0 } };
+	static const struct argp argp = {
+		.options = stat_table,
+		.parser = parse_stat,
+		.args_doc = "[INTERVAL [COUNT]]\n[-- COMMAND [ARGS]]",
+		.doc = doc,
+		.children = children,
+	};
+
+	*options = (struct options){ .by = BY_PROCESS | BY_CALL, .sort = "wall" };
+	return options_parse_with(options, &argp, argc, argv);
 }

@@ -3,11 +3,14 @@
 #ifndef IOPHASE_OPTIONS_H
 #define IOPHASE_OPTIONS_H
 
+#include <argp.h>
+
 #include "backend.h"
 #include "types.h"
 
 /* What rows are kept apart by; a set of bits. */
 enum { BY_PROCESS = 1, BY_THREAD = 2, BY_CALL = 4, BY_FD = 8, BY_LOOP = 16 };
+#define BY_OBJECT (BY_FD | BY_LOOP)
 
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_NDJSON, FORMAT_CSV };
 enum color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
@@ -44,7 +47,17 @@ struct options {
 	u32 top;			/* rows shown, 0: all */
 
 	char **command;			/* NULL-terminated, NULL: none */
+	struct doctor *doctor;		/* signs of misuse are looked for; NULL: they are not */
 };
+
+/* What all commands that measure understand; their parsers hand it their options as its input. */
+extern const struct argp options_common;
+
+/* Says "WHAT: 'VALUE' (see iophase --help)", and returns what a parser is to return then. */
+int options_usage(const char *what, const char *value);
+
+/* Parses as options_parse() does, by @argp, into @options, which hold what is the default. */
+int options_parse_with(struct options *options, const struct argp *argp, int argc, char **argv);
 
 /*
  * Parses the arguments of `iophase stat`. Returns 0 to go on, or prints what is wrong (or the

@@ -24,6 +24,7 @@ struct report {
 	const struct reading *reading;
 	const struct cost *cost;
 	bool last;
+	struct session *session;	/* to ask for stacks */
 };
 
 struct output {

@@ -71,13 +71,14 @@ static int add_thread(struct session *session, struct reading *reading,
 	for (u32 i = 0; i < record->nr_slots; i++) {
 		struct row *row;
 
-		if (!shown(session, slots[i].call) || session->hooks.descriptors)
+		if (!shown(session, slots[i].call) || session->options->by & BY_OBJECT)
 			continue;
 		row = row_of(reading, record->proc, record->tid, slots[i].call);
 		set_comm(row, comm);
 		row_add_call(row, slots[i].call, &slots[i].sum);
 	}
-	if (record->waker_run && shown(session, record->waker_call) && !session->hooks.descriptors)
+	if (record->waker_run && shown(session, record->waker_call) &&
+	    !(session->options->by & BY_OBJECT))
 		row_add_waker(row_of(reading, record->proc, record->tid, record->waker_call),
 			      &record->waker, record->waker_run);
 	if (record->turn_ns && record->loop < LOOP_ROWS)
@@ -251,6 +252,19 @@ void maps_leave(struct session *session)
 		sched_setscheduler(0, session->policy, &session->priority);
 }
 
+/* What the doctor looks at besides the calls. */
+static int read_objects(struct session *session, struct reading *reading)
+{
+	int err;
+
+	rows_init(&reading->fds, BY_FD);
+	rows_init(&reading->loops, BY_LOOP);
+	err = descriptors_read(session, &reading->fds, reading->now_ns);
+	err = err ? : event_loops_read(session, reading->turning, &reading->loops);
+	err = err ? : listening_read(session, reading);
+	return err ? : signs_read(session, reading);
+}
+
 static int read_once(struct session *session, struct reading *reading)
 {
 	struct iophase_bpf *skel = session->skel;
@@ -262,16 +276,16 @@ static int read_once(struct session *session, struct reading *reading)
 	if (err)
 		return err;
 	if (session->options->by & BY_FD)
-		return descriptors_read(session, reading);
+		return descriptors_read(session, &reading->rows, reading->now_ns);
 	if (session->options->by & BY_LOOP)
-		return event_loops_read(session, reading);
+		return event_loops_read(session, reading->turning, &reading->rows);
 	maps_enter(session);
 	for (size_t i = 0; i < MAP_READERS; i++)
 		each_entry(session, reading, map_readers[i].map(session), map_readers[i].add);
 	each_entry(session, reading, skel->maps.left_outs, add_left_out);
 	maps_leave(session);
 	rows_add(&reading->rows, &session->retired.rows);
-	return 0;
+	return session->options->doctor ? read_objects(session, reading) : 0;
 }
 
 int session_read(struct session *session, struct reading *reading)
@@ -295,6 +309,14 @@ int session_read(struct session *session, struct reading *reading)
 void reading_free(struct reading *reading)
 {
 	rows_free(&reading->rows);
+	rows_free(&reading->fds);
+	rows_free(&reading->loops);
+	free(reading->signs);
+	free(reading->listening);
+	reading->listening = NULL;
+	reading->nr_listening = 0;
+	reading->signs = NULL;
+	reading->nr_signs = 0;
 	free(reading->in_flight);
 	reading->in_flight = NULL;
 	reading->nr_in_flight = 0;

@@ -48,11 +48,9 @@ void rows_free(struct rows *rows)
 		row_free(rows, row);
 }
 
-/* Objects are not kept apart by the calls that they are used with. */
-#define BY_OBJECT (BY_FD | BY_LOOP)
-
 static void key_narrow(const struct rows *rows, struct row_key *key)
 {
+	/* Objects are not kept apart by the calls that they are used with. */
 	if (rows->by & BY_OBJECT) {
 		key->tid = 0;
 		key->call = 0;

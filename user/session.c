@@ -19,6 +19,7 @@
 
 #include "calls.h"
 #include "clock.h"
+#include "doctor.h"
 #include "fail.h"
 #include "kernel.h"
 #include "session_private.h"
@@ -100,6 +101,10 @@ static int set_knobs(struct session *session)
 	rodata->knobs.min_ns = options->min_ns;
 	rodata->knobs.failed_only = options->failed_only;
 	rodata->knobs.per_thread = options->by & BY_THREAD;
+	if (options->doctor) {
+		rodata->knobs.doctor = true;
+		rodata->knobs.limits = doctor_limits(options->doctor);
+	}
 	hooks_set_knobs(&session->hooks, session->skel);
 	return set_cgroup(session);
 }
@@ -140,6 +145,12 @@ static void drop_descriptor_maps(struct iophase_bpf *skel)
 	bpf_map__set_max_entries(skel->maps.closed, sysconf(_SC_PAGESIZE));
 }
 
+static void drop_doctor_maps(struct iophase_bpf *skel)
+{
+	bpf_map__set_max_entries(skel->maps.signs, 1);
+	bpf_map__set_max_entries(skel->maps.stacks, 1);
+}
+
 /*
  * Loads and attaches the chosen programs. 0, an exit code after a message, or -EAGAIN when one
  * was refused and another choice is to be made.
@@ -163,6 +174,8 @@ static int open_programs(struct session *session)
 		return err;
 	if (!session->hooks.descriptors)
 		drop_descriptor_maps(session->skel);
+	if (!session->options->doctor)
+		drop_doctor_maps(session->skel);
 	hooks_autoload(&session->hooks, session->skel, session->options->selected);
 	/* libbpf loads them once more. */
 	kernel_drop_types(&session->kernel);
@@ -203,12 +216,14 @@ struct session *session_open(const struct options *options)
 	session->options = options;
 	memset(session->own_fds, -1, sizeof(session->own_fds));
 	rows_init(&session->retired.rows, options->by);
-	rows_init(&session->closed_rows, options->by);
+	rows_init(&session->closed_fds, options->doctor ? BY_FD : options->by);
+	rows_init(&session->ended_loops, options->doctor ? BY_LOOP : options->by);
 	libbpf_set_print((libbpf_print_fn_t)hooks_print_libbpf);
 	session->hooks = (struct hooks){
 		.kernel = &session->kernel,
 		.backend = options->backend,
-		.descriptors = options->by & (BY_FD | BY_LOOP),
+		.descriptors = options->doctor || options->by & BY_OBJECT,
+		.doctor = options->doctor,
 	};
 	err = kernel_check(&session->kernel);
 	while (!err) {
@@ -357,6 +372,8 @@ int session_start(struct session *session)
 	err = err ? : epolls_count(session);
 	if (!err && session->hooks.descriptors)
 		err = descriptors_adopt(session);
+	if (!err && session->hooks.doctor)
+		signs_begin(session);
 	return err;
 }
 
@@ -446,6 +463,7 @@ void session_close(struct session *session)
 {
 	if (!session)
 		return;
+	signs_close(session);
 	descriptors_close(session);
 	event_loops_close(session);
 	reader_close(session);

@@ -23,6 +23,18 @@ struct in_flight {
 	u8 phase;		/* enum phase */
 };
 
+/* The signs of misuse of one descriptor, which rows of descriptors have as their object. */
+struct sign_record {
+	u64 born_ns;
+	struct signs signs;
+};
+
+/* A listener that an epoll instance waits for. */
+struct listening {
+	u64 ep;
+	u64 born_ns;
+};
+
 /* A 32-bit process, whose calls are not decoded. */
 struct left_out_process {
 	u32 tgid;
@@ -34,7 +46,12 @@ struct left_out_process {
 /* All that was counted up to now_ns (CLOCK_MONOTONIC). */
 struct reading {
 	u64 now_ns;
-	struct rows rows;
+	struct rows rows;	/* of what options->by says */
+	struct rows fds, loops;	/* for the doctor, besides */
+	struct sign_record *signs;	/* by born_ns; owned */
+	u32 nr_signs;
+	struct listening *listening;	/* owned */
+	u32 nr_listening;
 	struct in_flight *in_flight;
 	u32 nr_in_flight;
 	struct left_out_process left_out[LEFT_OUT_MAX];	/* since the start of the watch */
@@ -62,6 +79,13 @@ int session_stop(struct session *session);
 /* Fills @reading, which reading_free() releases; 0, or an exit code after a message. */
 int session_read(struct session *session, struct reading *reading);
 void reading_free(struct reading *reading);
+
+/*
+ * The last stack of @kind that was taken for @object: the born_ns of a descriptor, the row of a loop,
+ * or a process. False if there is none.
+ */
+bool session_stack(struct session *session, u64 object, enum stack_kind kind,
+		   struct user_stack *stack);
 
 /*
  * Takes the rows of processes that have ended out of the kernel, where there is room for a

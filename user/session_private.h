@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What session.c, reader.c and epolls.c share; for them alone. */
+/* What session.c and the files that read for it share; for them alone. */
 #ifndef IOPHASE_SESSION_PRIVATE_H
 #define IOPHASE_SESSION_PRIVATE_H
 
@@ -34,7 +34,10 @@ struct session {
 	struct event_loop *loops;	/* the kernel's own, mapped; NULL until first read */
 	struct ring_buffer *closed;	/* of descriptors that were closed; NULL: not read yet */
 	u64 sets_next_ns;	/* not to read epoll sets again before */
-	struct rows closed_rows;	/* of those, and of loops of processes that ended */
+	struct bpf_link **samplers;	/* one for each CPU, NULL: none */
+	u32 nr_samplers;
+	struct rows closed_fds;	/* of those */
+	struct rows ended_loops;	/* of processes that ended */
 	int policy;		/* how we were scheduled before maps_enter(), -1: as now */
 	struct sched_param priority;
 };
@@ -58,9 +61,23 @@ int descriptors_adopt(struct session *session);
  */
 int descriptors_retire(struct session *session);
 
-/* Adds the rows of descriptors, or of event loops, to @reading; 0 or an exit code. */
-int descriptors_read(struct session *session, struct reading *reading);
-int event_loops_read(struct session *session, struct reading *reading);
+/* Adds the rows of descriptors, as of @now_ns, or of event loops, to @rows; 0 or an exit code. */
+int descriptors_read(struct session *session, struct rows *rows, u64 now_ns);
+int event_loops_read(struct session *session, const struct turning turning[LOOP_ROWS],
+		     struct rows *rows);
+
+/*
+ * Begins to sample where turns are that take long; without it where they are is not known, which is
+ * said. The links are ended by signs_close().
+ */
+void signs_begin(struct session *session);
+void signs_close(struct session *session);
+
+/* Reads the signs of misuse into @reading; 0 or an exit code. */
+int signs_read(struct session *session, struct reading *reading);
+
+/* And which epoll instances wait for which of the listeners in reading->fds. */
+int listening_read(struct session *session, struct reading *reading);
 
 /* Takes the rows of loops whose process has ended out of the kernel; 0 or an exit code. */
 int event_loops_retire(struct session *session);

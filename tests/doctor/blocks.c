@@ -24,9 +24,25 @@ struct need {
 static struct line front;
 static const struct need *need;
 
+/* Ticks every 10 ms, so that something waits whenever the loop is late. */
+static int ticker_fd = -1;
+
+static void start_ticker(int ep)
+{
+	struct itimerspec tick = { { 0, 10 * MSEC }, { 0, 10 * MSEC } };
+
+	ticker_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	must(ticker_fd >= 0 && !timerfd_settime(ticker_fd, 0, &tick, NULL));
+	add(ep, ticker_fd, EPOLLIN);
+}
+
 static void serve_need(int ep, int fd, uint32_t events)
 {
 	(void)events;
+	if (fd == ticker_fd) {
+		hear(fd, sizeof(uint64_t));
+		return;
+	}
 	if (fd != front.in) {
 		if (need->finish(ep, fd))
 			answer(front.out);
@@ -71,8 +87,11 @@ static void with_backend(void *(*backend)(void *), void *arg, unsigned int pause
 
 static void serve_front(const struct need *what)
 {
+	int ep = set_of(front.in, EPOLLIN);
+
 	need = what;
-	loop(set_of(front.in, EPOLLIN), -1, serve_need);
+	start_ticker(ep);
+	loop(ep, -1, serve_need);
 }
 
 /* A pipe to and from a helper that takes its time. */

@@ -38,6 +38,7 @@ function busy() {
 		while (performance.now() < end);
 		answer();
 	});
+	serve((answer) => answer());	// another, who waits meanwhile
 }
 
 // A FIFO whose writer lets itself be waited for: read by the loop, or by a thread of the pool.

@@ -117,8 +117,14 @@ def asleep():
         elif fault_now():
             time.sleep(SLOW_S)
 
+    async def work_not():
+        pass
+
+    async def both():
+        await asyncio.gather(serve(work), serve(work_not))
+
     tell("slow-turn", None, {"turn_ms": [250, 400], "blocked_ms": [250, 400]})
-    asyncio.run(serve(work))
+    asyncio.run(both())
 
 
 def answer_late(sock):

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * talk BYTES PAUSE_MS PATIENCE_MS COMMAND ...: the client of a program in another language. The
- * command gets one more argument, a port of the loopback; it connects there, prints its truth, and
- * is asked over that connection as the subjects of the other scenes are, until either ends.
+ * command gets one more argument, a port of the loopback; it connects there, once or more, prints its
+ * truth, and is asked over each as the subjects of the other scenes are, until any ends.
  */
 #include "scene.h"
 
@@ -30,6 +30,13 @@ static void start_command(char **argv, int n, uint16_t port)
 	die("%s", with_port[0]);
 }
 
+/* When one of its connections ends, so does the program that is asked. */
+static void *talk_and_leave(void *arg)
+{
+	talk_on(arg);
+	exit(0);
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_in addr;
@@ -45,9 +52,13 @@ int main(int argc, char **argv)
 	signal(SIGCHLD, child_is_gone);
 	fd = listener(&addr);
 	start_command(argv + 4, argc - 4, ntohs(addr.sin_port));
-	answers = accept(fd, NULL, NULL);
-	must(answers >= 0);
-	talk.line = (struct line){ .far_in = answers, .far_out = answers };
-	talk_on(&talk);
-	return 0;
+	for (;;) {
+		struct talk *one = malloc(sizeof(*one));
+
+		answers = accept(fd, NULL, NULL);
+		must(one && answers >= 0);
+		*one = talk;
+		one->line = (struct line){ .far_in = answers, .far_out = answers };
+		start(talk_and_leave, one);
+	}
 }

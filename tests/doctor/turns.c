@@ -40,8 +40,15 @@ static void slow_behind_lock(void)
 
 static void (*slow)(void);
 
+/* The second of two talks, which waits while the first is served. */
+static int bystander_fd;
+
 static void serve_slowly(int ep, int fd, uint32_t events)
 {
+	if (fd == bystander_fd) {
+		echo(ep, fd, events);
+		return;
+	}
 	if (fault_now())
 		slow();
 	else
@@ -51,14 +58,22 @@ static void serve_slowly(int ep, int fd, uint32_t events)
 
 static void slow_turn(void (*how)(void), const char *on_cpu_or_blocked)
 {
-	struct line line = with_questions(PAUSE_MS);
+	struct talk talk[2] = { 0 };
+	int ep;
 
+	for (int i = 0; i < 2; i++)
+		talk[i] = (struct talk){ .bytes = QUESTION_BYTES, .pause_ms = PAUSE_MS };
+	with_talks("tcp", talk, 2);
+	bystander_fd = talk[1].line.in;
+	nonblocking(bystander_fd);
 	slow = how;
 	truth_begin("slow-turn", -1);
 	evidence("turn_ms", SLOW_LO_MS, SLOW_HI_MS + 200);
 	evidence(on_cpu_or_blocked, SLOW_LO_MS, SLOW_HI_MS);
 	truth_tell();
-	loop(set_of(line.in, EPOLLIN), -1, serve_slowly);
+	ep = set_of(talk[0].line.in, EPOLLIN);
+	add(ep, bystander_fd, EPOLLIN);
+	loop(ep, -1, serve_slowly);
 }
 
 static void slow_cpu(void)

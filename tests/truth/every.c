@@ -24,6 +24,7 @@ static const struct {
 	{ "sendto", SYS_sendto, EBADF }, { "sendmsg", SYS_sendmsg, EBADF },
 	{ "sendmmsg", SYS_sendmmsg, EBADF }, { "sendfile", SYS_sendfile, EBADF },
 	{ "splice", SYS_splice, EBADF }, { "connect", SYS_connect, EBADF },
+	{ "fsync", SYS_fsync, EBADF }, { "fdatasync", SYS_fdatasync, EBADF },
 	{ "epoll_ctl", SYS_epoll_ctl, EBADF },
 };
 

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Signs of misuse: what is seen of descriptors, loops and turns that the doctor's rules are about.
+ * Here it is counted; what it means is said in user space. Only with knobs.doctor.
+ */
+#ifndef IOPHASE_SIGNS_BPF_H
+#define IOPHASE_SIGNS_BPF_H
+
+#include "count.bpf.h"
+#include "descriptors.bpf.h"
+#include "loops.bpf.h"
+#include "stacks.bpf.h"
+
+/* Its number is set by user space: where no signs are asked for, to next to nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, SIGNS_MAX);
+	__type(key, u64);
+	__type(value, struct signs);
+} signs SEC(".maps");
+
+static const struct signs signs_zero = { .left = LEFT_UNKNOWN };
+
+/* The signs of the descriptor born at @born, made if need be; NULL if there is no room. */
+static __always_inline struct signs *signs_of(u64 born)
+{
+	struct signs *found = bpf_map_lookup_elem(&signs, &born);
+
+	if (found)
+		return found;
+	bpf_map_update_elem(&signs, &born, &signs_zero, BPF_NOEXIST);
+	found = bpf_map_lookup_elem(&signs, &born);
+	if (!found)
+		loss(LOSS_signs_full);
+	return found;
+}
+
+/*
+ * One more of sign @id of the descriptor born at @born, which took @ns: the next figure of signs.def.
+ * By the running thread.
+ */
+__noinline int sign_add(u64 born, u32 id, u64 ns)
+{
+	struct signs *sum = signs_of(born);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct activity *act = activity_of(task);
+	struct thread *th = thread_of(task);
+
+	if (!sum || !th || id >= NR_SIGNS - 1)
+		return 0;
+	__sync_fetch_and_add(&sum->sum[id], 1);
+	if (id != SIGN_resumes)
+		__sync_fetch_and_add(&sum->sum[id + 1], ns);
+	sum->proc = th->proc;
+	sum->tid = task->pid;
+	sum->loop = act ? act->loop : 0;
+	return 0;
+}
+
+/* A level-triggered report that comes again, and of which nothing came, so many times, is a spin. */
+#define SPIN_AGAIN	16
+
+/* And so many waits in a row that return nothing at once are no mere look at what there is. */
+#define IDLE_RUN	64
+
+/* Edge-triggered: what was left in it was not touched for long, and the loop slept meanwhile. */
+static __always_inline bool left_stalls(struct descriptor *d, u64 now)
+{
+	return (d->flags & (FD_REPORTED | FD_SERVED | FD_DRAINED)) == (FD_REPORTED | FD_SERVED) &&
+	       d->left && d->left != LEFT_UNKNOWN && now > d->called_ns + knobs.limits.stall_ns;
+}
+
+/* There was no room to write, and now there is. */
+static __always_inline void signs_writable(struct descriptor *d, u64 now)
+{
+	struct signs *sum = signs_of(d->born_ns);
+
+	if (sum)
+		sum->out_ready_ns = now;
+	d->flags |= FD_OUT_READY;
+}
+
+static __always_inline void signs_stall(struct descriptor *d, u64 now)
+{
+	struct signs *sum;
+
+	sign_add(d->born_ns, SIGN_stalls, now - d->called_ns);
+	sum = signs_of(d->born_ns);
+	if (sum)
+		sum->left = d->left;
+}
+
+static __always_inline void signs_spin(struct descriptor *d, u32 events, u64 now)
+{
+	struct signs *sum;
+
+	sign_add(d->born_ns, SIGN_spins, now - d->reported_ns);
+	sum = signs_of(d->born_ns);
+	if (!sum)
+		return;
+	sum->events = events;
+	sum->result = d->result;
+	sum->called = d->called;
+}
+
+/*
+ * What is reported at once after a turn that went into one descriptor has waited for that, unless it is
+ * known to have come later.
+ */
+static __always_inline void signs_starved(struct descriptor *d, u64 now)
+{
+	struct activity *act = activity_of(bpf_get_current_task_btf());
+	u64 lag;
+
+	if (!act || !act->last_hog_born || act->last_hog_born == d->born_ns)
+		return;
+	lag = d->ready_ns && d->ready_ns < now ? now - d->ready_ns : act->last_hog_ns;
+	if (lag < knobs.limits.starve_ns)
+		return;
+	sign_add(act->last_hog_born, SIGN_starves, lag);
+	sign_add(act->last_hog_born, SIGN_drains, act->last_hog_ns);
+}
+
+/* @d is reported by number @fd, which was closed. */
+__noinline int signs_stale(struct descriptor *d, u32 fd)
+{
+	struct signs *sum;
+	u64 born;
+
+	if (!d)
+		return 0;
+	born = d->born_ns;
+	sign_add(born, SIGN_stale, 0);
+	stack_take(born, STACK_WAIT);
+	sum = signs_of(born);
+	if (sum)
+		sum->fd = fd;
+	return 0;
+}
+
+/* A one-shot descriptor that has fired is about to be armed again. */
+__noinline int signs_arm(struct descriptor *d, u32 left, u64 now)
+{
+	u64 since;
+	struct signs *sum;
+
+	if (!d)
+		return 0;
+	since = later(d->called_ns, d->reported_ns);
+	if (!left || left == LEFT_UNKNOWN || !(d->flags & FD_REPORTED) ||
+	    now < since + knobs.limits.oneshot_ns)
+		return 0;
+	sign_add(d->born_ns, SIGN_unarmed, now - since);
+	sum = signs_of(d->born_ns);
+	if (sum)
+		sum->left = left;
+	return 0;
+}
+
+/* @events of @d are about to be reported by a wait that @slept, or did not. */
+__noinline int signs_report(struct descriptor *d, u32 events, u64 now, u32 slept)
+{
+	u32 flags;
+
+	if (!d)
+		return 0;
+	flags = d->flags;
+	if (!slept)
+		signs_starved(d, now);
+	if ((flags & (FD_OUT_BLOCKED | FD_OUT_READY)) == FD_OUT_BLOCKED && events & EPOLLOUT)
+		signs_writable(d, now);
+	if (d->watch == WATCH_EPOLL && d->mask & EPOLLET) {
+		if (slept && left_stalls(d, now))
+			signs_stall(d, now);
+		return 0;
+	}
+	if (slept || (flags & (FD_REPORTED | FD_PROGRESS)) != FD_REPORTED) {
+		d->again = 0;
+		return 0;
+	}
+	d->again++;
+	if (d->again >= SPIN_AGAIN) {
+		signs_spin(d, events, now);
+		stack_take(d->born_ns, STACK_WAIT);
+	}
+	return 0;
+}
+
+/* Who looks into an empty descriptor again so soon polls it. */
+#define POLL_NS		10000000
+
+/* There is room again, and it was not used for long. */
+static __always_inline void signs_written_late(struct descriptor *d, u64 now)
+{
+	struct signs *sum = signs_of(d->born_ns);
+
+	if (sum && sum->out_ready_ns && now > sum->out_ready_ns + knobs.limits.out_ns)
+		sign_add(d->born_ns, SIGN_lost_outs, now - sum->out_ready_ns);
+	if (sum)
+		sum->out_ready_ns = 0;
+}
+
+static __always_inline void signs_output(struct descriptor *d, s64 ret, u64 now)
+{
+	if (d->flags & FD_OUT_READY)
+		signs_written_late(d, now);
+	d->flags &= ~(FD_OUT_BLOCKED | FD_OUT_READY);
+	if (ret == -EAGAIN)
+		d->flags |= FD_OUT_BLOCKED;
+}
+
+/* A call on @d was blocked in a turn. */
+static __always_inline void signs_blocked(struct thread *th, struct descriptor *d)
+{
+	bool disk = th->blocked_d_ns * 2 > th->blocked_ns;
+	struct signs *sum;
+
+	if (th->blocked_ns < knobs.limits.block_ns)
+		return;
+	sign_add(d->born_ns, disk ? SIGN_disk_blocks : SIGN_blocks, th->blocked_ns);
+	sum = signs_of(d->born_ns);
+	if (sum)
+		sum->called = d->called;
+	stack_take(d->born_ns, STACK_CALL);
+}
+
+/* Something came of the call: a look at what is there, or the end of a stream, is nothing. */
+static __always_inline bool call_progresses(struct thread *th, struct descriptor *d,
+					    struct call_kind kind, s64 ret)
+{
+	if (!ret)
+		return kind.ret == RET_OK || d->kind == KIND_UDP;
+	return ret > 0 && !call_peeks(th, kind);
+}
+
+/* It left something in an edge-triggered descriptor, which may be its next call's. */
+static __always_inline void signs_left(struct thread *th, struct descriptor *d)
+{
+	u64 born = d->born_ns;
+
+	stack_take_left(born, th->proc, bpf_map_lookup_elem(&signs, &born));
+}
+
+/* @call on @d returned @ret; @drained: it was known to be empty. */
+__noinline int signs_call(struct thread *th, struct descriptor *d, u32 call, s64 ret, bool drained)
+{
+	struct activity *act = activity_of(bpf_get_current_task_btf());
+	u64 now = bpf_ktime_get_ns();
+	struct call_kind kind;
+
+	if (!th || !d || !act)
+		return 0;
+	kind = kind_of(call);
+	d->called = call;
+	d->result = ret > 0 ? 1 : ret;
+	if (call_progresses(th, d, kind, ret))
+		d->flags |= FD_PROGRESS;
+	if (act->turn_ns || d->mask & EPOLLET)
+		signs_blocked(th, d);
+	if (kind.class == CLASS_OUTPUT) {
+		signs_output(d, ret, now);
+		return 0;
+	}
+	if (input_flags(th, kind) & MSG_DONTWAIT)
+		d->flags |= FD_DONTWAIT;
+	else
+		d->flags &= ~FD_DONTWAIT;
+	if (ret == -EAGAIN && drained && now < d->called_ns + POLL_NS) {
+		sign_add(d->born_ns, SIGN_polls, now - d->called_ns);
+		stack_take(d->born_ns, STACK_CALL);
+	}
+	if (ret > 0 && d->mask & EPOLLET && d->left && d->left != LEFT_UNKNOWN)
+		signs_left(th, d);
+	return 0;
+}
+
+/* So many calls in a row on one descriptor drain it, or try to. */
+#define DRAIN_CALLS	8
+
+/* The calls of the running thread go on to another descriptor, or its turn ends. */
+static __always_inline void run_ends(struct activity *act, u64 now)
+{
+	if (act->run_calls >= DRAIN_CALLS && now - act->run_ns > act->hog_ns) {
+		act->hog_born = act->run_born;
+		act->hog_ns = now - act->run_ns;
+	}
+	act->run_calls = 0;
+}
+
+/* A call of @class on @d begins. */
+__noinline int signs_enter(struct activity *act, struct descriptor *d, u32 class, u64 now)
+{
+	if (!act || !d)
+		return 0;
+	if (class == CLASS_INPUT && d->mask & EPOLLET && left_stalls(d, now))
+		sign_add(d->born_ns, SIGN_resumes, 0);
+	if (act->run_born != d->born_ns) {
+		run_ends(act, now);
+		act->run_born = d->born_ns;
+		act->run_ns = now;
+	}
+	act->run_calls++;
+	return 0;
+}
+
+/* @d is served this late, perhaps for the sake of another. */
+__noinline int signs_late(struct activity *act, struct descriptor *d, u64 lag)
+{
+	if (!act || !d)
+		return 0;
+	act->late = true;
+	if (act->hog_born && act->hog_born != d->born_ns && act->hog_ns * 2 > lag) {
+		sign_add(act->hog_born, SIGN_starves, lag);
+		sign_add(act->hog_born, SIGN_drains, act->hog_ns);
+	}
+	return 0;
+}
+
+struct user_time {
+	u64 seconds;
+	u64 parts;
+};
+
+/* What is left of the timeout of a wait that returned nothing at @wall_ns, as far as that is known. */
+static __always_inline s64 timeout_left(struct thread *th, u32 call, u64 wall_ns)
+{
+	struct user_time time = {};
+	s32 ms;
+
+	if (call == CALL_epoll_wait || call == CALL_epoll_pwait || call == CALL_poll) {
+		ms = call == CALL_poll ? th->args[2] : th->args[3];
+		return ms < 0 ? 1ll << 62 : ms * 1000000ll - (s64)wall_ns;
+	}
+	if (call == CALL_epoll_pwait2) {
+		if (!th->args[3] ||
+		    bpf_probe_read_user(&time, sizeof(time), (void *)th->args[3]))
+			return 0;
+		return time.seconds * 1000000000ll + time.parts - wall_ns;
+	}
+	/* The others leave there what was left. */
+	bpf_probe_read_user(&time, sizeof(time),
+			    (void *)th->args[call == CALL_ppoll ? 2 : 4]);
+	return time.seconds * 1000000000ll + time.parts * (call == CALL_select ? 1000 : 1);
+}
+
+/* A clock tick, and what a timer may be early by its slack. */
+#define EARLY_NS	10000000
+
+/* A wait that began so long ago returned nothing at @now. */
+static __always_inline void signs_empty(struct thread *th, struct activity *act,
+					struct event_loop *loop, u32 call, u64 now)
+{
+	u64 wall_ns = now - th->enter_ns, since = act->idle_ns;
+	u32 row = act->loop;
+
+	act->idle_ns = now;
+
+	if (th->sleeps) {
+		act->idle_run = 0;
+		if (timeout_left(th, call, wall_ns) > EARLY_NS) {
+			ADD(&loop->sum, early, 1);
+			stack_take(row, STACK_LOOP);
+		}
+		return;
+	}
+	ADD(&loop->sum, idle, 1);
+	if (act->idle_run++ < IDLE_RUN)
+		return;
+	ADD(&loop->sum, idle_runs, 1);
+	ADD(&loop->sum, idle_run_ns, now - since);
+	stack_take(row, STACK_LOOP);
+}
+
+static __always_inline void signs_found(struct thread *th, struct activity *act,
+					struct event_loop *loop, bool full)
+{
+	act->idle_run = 0;
+	if (th->sleeps)
+		return;
+	if (act->slow)
+		ADD(&loop->sum, held_up, 1);
+	if (full && act->full_run)
+		ADD(&loop->sum, full_runs, 1);
+}
+
+/* The wait @call returned @ret at @now. */
+__noinline int signs_wait(struct thread *th, struct activity *act, u32 call, s64 ret, u64 now)
+{
+	struct event_loop *loop;
+	u64 cpu;
+	bool full;
+	u32 args;
+
+	if (!th || !act)
+		return 0;
+	loop = loop_at(act->loop);
+	if (!loop)
+		return 0;
+	args = kind_of(call).args;
+	cpu = now - th->enter_ns - th->blocked_ns - th->runnable_ns;
+	if (args == ARGS_EPOLL)
+		loop->room = th->args[2];
+	full = args == ARGS_EPOLL && ret == (u32)th->args[2];
+	if (!ret)
+		signs_empty(th, act, loop, call, now);
+	else if (ret > 0)
+		signs_found(th, act, loop, full);
+	if (th->sleeps > 1)
+		ADD(&loop->sum, vain_wakes, th->sleeps - 1);
+	if (cpu >= knobs.limits.wait_cpu_ns) {
+		ADD(&loop->sum, long_waits, 1);
+		ADD(&loop->sum, long_wait_ns, cpu);
+	}
+	run_ends(act, th->enter_ns);
+	act->last_hog_born = act->hog_ns >= knobs.limits.starve_ns && !th->sleeps ? act->hog_born : 0;
+	act->last_hog_ns = act->hog_ns;
+	act->full_run = full;
+	act->slow = false;
+	act->run_born = 0;
+	act->hog_born = 0;
+	act->hog_ns = 0;
+	return 0;
+}
+
+/* The running thread, which is in none of the watched calls, goes to sleep. */
+static __always_inline void signs_sleep(void)
+{
+	struct activity *act = activity_of(bpf_get_current_task_btf());
+
+	if (act && act->turn_ns && act->sleepy)
+		stack_take(act->loop, STACK_SLEEP);
+}
+
+/* Interrupted at any moment: a turn that is long already says where it is. */
+static __always_inline void signs_sample(void)
+{
+	struct activity *act = activity_of(bpf_get_current_task_btf());
+
+	if (act && act->turn_ns && bpf_ktime_get_ns() > act->turn_ns + knobs.limits.turn_ns)
+		stack_take(act->loop, STACK_TURN);
+}
+
+#endif

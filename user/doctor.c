@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* iophase doctor: watches for a while, asks all rules, and says what is wrong. */
+#include "doctor.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "calls.h"
+#include "diagnosis.h"
+#include "fail.h"
+#include "measurement.h"
+#include "options.h"
+#include "rules.h"
+
+#define DURATION_NS (10 * NS_PER_SEC)
+
+struct threshold_row {
+	const char *name;
+	double value;
+	const char *unit, *why;
+};
+
+static const struct threshold_row thresholds[NR_THRESHOLDS] = {
+#define THRESHOLD(symbol, name, value, unit, why) \
+	[THRESHOLD_##symbol] = { name, value, unit, why },
+#include "thresholds.def"
+#undef THRESHOLD
+};
+
+struct limits doctor_limits(const struct doctor *doctor)
+{
+	const double *ms = doctor->thresholds;
+
+	return (struct limits){
+		.stall_ns = ms[THRESHOLD_stall] * 1e6,
+		.out_ns = ms[THRESHOLD_lost_out] * 1e6,
+		.oneshot_ns = ms[THRESHOLD_oneshot] * 1e6,
+		.starve_ns = ms[THRESHOLD_starve] * 1e6,
+		.block_ns = ms[THRESHOLD_block] * 1e6,
+		.turn_ns = ms[THRESHOLD_slow_turn] * 1e6,
+		.wait_cpu_ns = ms[THRESHOLD_long_wait] * 1e6,
+	};
+}
+
+/* Whether threshold @name is one of @rule's. */
+static bool threshold_of(const char *name, const char *rule)
+{
+	size_t len = strlen(rule);
+
+	return !strncmp(name, rule, len) && name[len] == '.';
+}
+
+/* --rules: the rules, from when on they speak, and what they need. */
+static void print_rules(void)
+{
+	for (u32 i = 0; i < nr_rules; i++) {
+		const struct rule *rule = &rules[i];
+
+		printf("%s\n    %s\n    needs: %s\n", rule->id, rule->about,
+		       rule->need == RULE_NEED_CONTENTS ?
+		       "calls, phases, and what is left in descriptors" : "calls and phases");
+		for (int t = 0; t < NR_THRESHOLDS; t++) {
+			if (threshold_of(thresholds[t].name, rule->id))
+				printf("    %s = %g %s: %s\n", thresholds[t].name,
+				       thresholds[t].value, thresholds[t].unit, thresholds[t].why);
+		}
+	}
+}
+
+static void print_rules_and_exit(void)
+{
+	print_rules();
+	if (fflush(stdout) || ferror(stdout))
+		exit(fail(EXIT_RUNTIME, "cannot write the output: %s", strerror(errno)));
+	exit(EXIT_OK);
+}
+
+/* "rule.name=value". */
+static int set_threshold(struct doctor *doctor, const char *text)
+{
+	size_t len = strcspn(text, "=");
+	double value;
+	char *end;
+
+	for (int t = 0; t < NR_THRESHOLDS; t++) {
+		if (strncmp(thresholds[t].name, text, len) || thresholds[t].name[len])
+			continue;
+		value = text[len] ? strtod(text + len + 1, &end) : -1;
+		if (!text[len] || end == text + len + 1 || *end || !(value >= 0 && value <= 1e9))
+			return options_usage("--set: a number is needed", text);
+		doctor->thresholds[t] = value;
+		return 0;
+	}
+	return options_usage("--set: no such threshold, see --rules", text);
+}
+
+static int set_fail_on(struct doctor *doctor, const char *word)
+{
+	for (int i = 0; severity_words[i]; i++) {
+		if (!strcmp(severity_words[i], word)) {
+			doctor->fail_on = i;
+			return 0;
+		}
+	}
+	return options_usage("--fail-on: info, warning or critical, not", word);
+}
+
+enum { KEY_SET = 512, KEY_FAIL_ON, KEY_RULES };
+
+static const struct argp_option option_table[] = {
+	{ "set", KEY_SET, "RULE.NAME=VALUE", 0, "From when on a rule speaks (repeatable)", 3 },
+	{ "fail-on", KEY_FAIL_ON, "LEVEL", 0,
+	  "Exit with 3 on a finding of this severity, or worse: info, warning, critical", 3 },
+	{ "rules", KEY_RULES, 0, 0, "Print the rules, their thresholds and needs", 3 },
+	{ 0 },
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = options;
+		return 0;
+	case ARGP_KEY_ARG:
+		return options_usage("doctor takes no arguments, but options: -d SEC, -p PID", arg);
+	case KEY_SET:
+		return set_threshold(options->doctor, arg);
+	case KEY_FAIL_ON:
+		return set_fail_on(options->doctor, arg);
+	case KEY_RULES:
+		print_rules_and_exit();
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const char doc[] =
+	"Watches live processes for ten seconds (-d), and says in plain words what their event loops do "
+	"wrong: with the figures, where in the code, what it costs, and what would disprove it. Says "
+	"nothing where nothing is wrong.\v"
+	"  iophase doctor -p 1234 -d 30               one process for half a minute\n"
+	"  iophase doctor -n nginx --fail-on warning  for scripts: exit code 3 if there is a fault\n"
+	"  iophase doctor --set slow-turn.ms=200      all of the machine, with patience";
+
+int doctor_main(int argc, char **argv)
+{
+	static const struct argp_child children[] = { { &options_common, 0, NULL, 0 }, { 0 } };
+	static const struct argp argp = {
+		.options = option_table,
+		.parser = parse_option,
+		.args_doc = "\n[-- COMMAND [ARGS]]",
+		.doc = doc,
+		.children = children,
+	};
+	struct doctor doctor = { .fail_on = NR_SEVERITIES, .worst = NR_SEVERITIES };
+	struct options options = {
+		.by = BY_PROCESS | BY_CALL, .sort = "wall", .doctor = &doctor,
+	};
+	int err;
+
+	for (int t = 0; t < NR_THRESHOLDS; t++)
+		doctor.thresholds[t] = thresholds[t].value;
+	err = options_parse_with(&options, &argp, argc, argv);
+	if (err)
+		return -err - 1;
+	if (!options.duration_ns && !options.command)
+		options.duration_ns = DURATION_NS;
+	err = measurement_run(&options, options.format == FORMAT_JSON ? &diagnosis_json :
+			      &diagnosis_text);
+	if (!err && doctor.worst != NR_SEVERITIES && doctor.worst >= doctor.fail_on)
+		return EXIT_FINDINGS;
+	return err;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* iophase doctor: what is wrong, by rules over what was measured. */
+#ifndef IOPHASE_DOCTOR_H
+#define IOPHASE_DOCTOR_H
+
+#include "finding.h"
+#include "types.h"
+
+enum threshold {
+#define THRESHOLD(symbol, ...) THRESHOLD_##symbol,
+#include "thresholds.def"
+#undef THRESHOLD
+	NR_THRESHOLDS,
+};
+
+/* What the doctor was asked for, and what it found at worst. */
+struct doctor {
+	double thresholds[NR_THRESHOLDS];
+	enum severity fail_on;		/* NR_SEVERITIES: none */
+	enum severity worst;		/* NR_SEVERITIES: nothing was found */
+};
+
+/* The thresholds that the hooks are to know. */
+struct limits doctor_limits(const struct doctor *doctor);
+
+/* The command; returns the exit code. */
+int doctor_main(int argc, char **argv);
+
+#endif

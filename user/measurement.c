@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A measurement from its start to its last report: sums over all of it, or over each interval. */
+#include "measurement.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "clock.h"
+#include "cost.h"
+#include "fail.h"
+#include "loop.h"
+#include "options.h"
+#include "output.h"
+#include "session.h"
+#include "sink.h"
+
+/* The cost is sampled this long, this often: timing programs costs 3 % of what they do. */
+#define SAMPLE_NS	(50 * 1000000ull)
+#define SAMPLE_GAP_NS	(2 * NS_PER_SEC)
+/* The kernel has room for the histograms of some 250 processes to end in this time. */
+#define RETIRE_NS	(100 * 1000000ull)
+/* How often to look whether the last descendants of targets that ended have ended too. */
+#define TARGETS_NS	(100 * 1000000ull)
+
+struct measurement {
+	struct options *options;
+	const struct output *output;
+	struct sink sink;
+	struct child child;
+	struct loop *loop;
+	struct session *session;
+	struct cost_sampler *sampler;
+	struct rows before;		/* what was reported already */
+	u64 losses_before[NR_LOSSES];
+	u64 misses_before;
+	u64 begin_ns;			/* of the interval */
+	u64 reports;
+	int signals, signal;		/* how many came, and the last of them */
+	bool targeted;			/* there are targets, so their end is the end */
+	bool sampling;
+};
+
+static int add_process(struct measurement *m, u32 tgid)
+{
+	int err = loop_target(m->loop, tgid);
+
+	/* A pidfd stands for a process: a thread that leads none is refused. */
+	if ((err == -EINVAL || err == -ENOENT) && !kill(tgid, 0))
+		return fail(EXIT_RUNTIME, "no such process: %u (a thread has it: -t %u)", tgid, tgid);
+	if (err == -EINVAL || err == -ENOENT || err == -ESRCH)
+		return fail(EXIT_RUNTIME, "no such process: %u", tgid);
+	return err ? fail(EXIT_RUNTIME, "process %u: %s", tgid, strerror(-err)) : 0;
+}
+
+/* All that was asked for is there, and the end of the processes among it will be seen. */
+static int find_targets(struct measurement *m)
+{
+	const struct id_list *tgids = &m->options->tgids, *tids = &m->options->tids;
+	int err = 0;
+
+	for (u32 i = 0; !err && i < tgids->count; i++)
+		err = add_process(m, tgids->ids[i]);
+	for (u32 i = 0; !err && i < tids->count; i++) {
+		if (kill(tids->ids[i], 0) && errno == ESRCH)
+			err = fail(EXIT_RUNTIME, "no such thread: %u", tids->ids[i]);
+	}
+	m->targeted = tgids->count || tids->count;
+	return err;
+}
+
+/* Leaves in @now what came since the last report, and adds that to what was reported. */
+static void take_interval(struct measurement *m, struct reading *now, struct cost *cost)
+{
+	cost->recursion_misses -= m->misses_before;
+	m->misses_before += cost->recursion_misses;
+	rows_subtract(&now->rows, &m->before);
+	rows_add(&m->before, &now->rows);
+	for (int i = 0; i < NR_LOSSES; i++) {
+		now->losses[i] -= m->losses_before[i];
+		m->losses_before[i] += now->losses[i];
+	}
+}
+
+/* Prints what was counted since the last report. */
+static int report(struct measurement *m, bool last)
+{
+	struct reading now;
+	struct cost cost = cost_read(m->sampler);
+	struct report report = {
+		.options = m->options,
+		.backend = session_backend(m->session),
+		.scan_tier = session_tier(m->session, NEED_SCAN),
+		.lag_tier = session_tier(m->session, NEED_READY),
+		.fd_lag_tier = session_tier(m->session, NEED_FD_READY),
+		.parts = session_parts(m->session),
+		.direct = session_direct(m->session),
+		.reading = &now,
+		.cost = &cost,
+		.last = last,
+		.session = m->session,
+	};
+	int err = session_read(m->session, &now);
+
+	if (!err) {
+		clock_gettime(CLOCK_REALTIME, &report.at);
+		report.duration_ns = now.now_ns - m->begin_ns;
+		m->begin_ns = now.now_ns;
+		m->reports++;
+		take_interval(m, &now, &cost);
+		m->output->print(m->sink.stream, &report);
+		err = sink_flush(&m->sink);
+	}
+	reading_free(&now);
+	return err;
+}
+
+/* The end: no more is counted, and what was is printed. */
+static int finish(struct measurement *m)
+{
+	int err;
+
+	if (m->sampling)
+		cost_sample_end(m->sampler);
+	err = session_stop(m->session);
+	return err ? : report(m, true);
+}
+
+static int sample(struct measurement *m)
+{
+	m->sampling = !m->sampling;
+	if (m->sampling)
+		cost_sample_begin(m->sampler);
+	else
+		cost_sample_end(m->sampler);
+	return loop_timer(m->loop, LOOP_SAMPLE, m->sampling ? SAMPLE_NS : SAMPLE_GAP_NS, 0);
+}
+
+/* All targets are gone, and all that descended from them. */
+static bool targets_gone(struct measurement *m)
+{
+	if (!m->targeted || loop_targets(m->loop))
+		return false;
+	if (!session_threads(m->session))
+		return true;
+	loop_timer(m->loop, LOOP_TARGET, TARGETS_NS, 0);
+	return false;
+}
+
+/*
+ * A signal ends the measurement. A command should end first, so that its end is seen: the
+ * first signal is for it alone. It is told if it does not know yet: a key reaches it by the
+ * terminal, kill(1) reaches us.
+ */
+static bool signal_ends(struct measurement *m, bool by_user)
+{
+	child_reap(&m->child, 0);
+	if (m->signals++ || !m->child.pid || m->child.ended)
+		return true;
+	if (by_user)
+		kill(m->child.pid, m->signal);
+	return false;
+}
+
+/* Runs until one of the ends; 0, or an exit code after a message. */
+static int run(struct measurement *m)
+{
+	int err = 0;
+	bool by_user;
+
+	while (!err && !targets_gone(m)) {
+		switch (loop_wait(m->loop, &m->signal, &by_user)) {
+		case LOOP_SIGNAL:
+			if (signal_ends(m, by_user))
+				return 0;
+			break;
+		case LOOP_INTERVAL:
+			if (m->options->count && m->reports + 1 >= m->options->count)
+				return 0;
+			err = report(m, false);
+			break;
+		case LOOP_DURATION:
+			return 0;
+		case LOOP_RETIRE:
+			err = session_retire(m->session);
+			break;
+		case LOOP_SAMPLE:
+			err = sample(m);
+			break;
+		case LOOP_TARGET:
+			break;
+		case LOOP_ERROR:
+			return fail(EXIT_RUNTIME, "epoll_wait: %s", strerror(errno));
+		}
+	}
+	return err;
+}
+
+static int start_timers(struct measurement *m)
+{
+	struct options *options = m->options;
+	int err = 0;
+
+	/* An end that falls on that of an interval would bring an empty report after its own. */
+	if (options->interval_ns && options->duration_ns % options->interval_ns == 0) {
+		u64 count = options->duration_ns / options->interval_ns;
+
+		if (count && (!options->count || count < options->count))
+			options->count = count;
+		options->duration_ns = 0;
+	}
+	if (options->interval_ns)
+		err = loop_timer(m->loop, LOOP_INTERVAL, options->interval_ns,
+				 options->interval_ns);
+	if (!err && options->duration_ns)
+		err = loop_timer(m->loop, LOOP_DURATION, options->duration_ns, 0);
+	err = err ? : loop_timer(m->loop, LOOP_RETIRE, RETIRE_NS, RETIRE_NS);
+	return err ? : loop_timer(m->loop, LOOP_SAMPLE, SAMPLE_NS, 0);
+}
+
+/* The command, held, is what is watched; when it is let go the watch has begun. */
+static int start_child(struct measurement *m)
+{
+	struct options *options = m->options;
+	int err;
+
+	if (!options->command)
+		return 0;
+	err = child_start(&m->child, options->command);
+	options->tgids.ids[0] = m->child.pid;
+	options->tgids.count = 1;
+	return err;
+}
+
+static int start(struct measurement *m)
+{
+	unsigned long long threads;
+	int err;
+
+	err = start_child(m);
+	err = err ? : find_targets(m);
+	if (err)
+		return err;
+	m->session = session_open(m->options);
+	if (!m->session)
+		return EXIT_RUNTIME;
+	m->sampler = cost_open(m->session);
+	if (!m->sampler)
+		return fail(EXIT_RUNTIME, "out of memory");
+	err = session_start(m->session);
+	if (err)
+		return err;
+	m->begin_ns = clock_ns();
+	cost_watch_begins(m->sampler);
+	threads = session_threads(m->session);
+	note("watching %llu thread%s; Ctrl-C ends", threads, threads == 1 ? "" : "s");
+	err = start_timers(m);
+	if (!err && m->child.pid)
+		err = child_release(&m->child, m->options->command);
+	return err;
+}
+
+static int measure(struct measurement *m)
+{
+	int err = start(m);
+
+	if (err)
+		return err;
+	if (m->output->begin)
+		m->output->begin(m->sink.stream, m->options);
+	err = run(m);
+	err = err ? : finish(m);
+	session_close(m->session);
+	m->session = NULL;
+	return err;
+}
+
+static void close_all(struct measurement *m)
+{
+	cost_close(m->sampler);
+	session_close(m->session);
+	rows_free(&m->before);
+	loop_close(m->loop);
+	child_abandon(&m->child);
+}
+
+/* The command's status, once it has one; until then signals are passed on to it. */
+static int command_status(struct measurement *m)
+{
+	bool by_user;
+
+	while (m->signals < 2) {
+		child_reap(&m->child, 0);
+		if (m->child.ended)
+			return m->child.status;
+		switch (loop_wait(m->loop, &m->signal, &by_user)) {
+		case LOOP_SIGNAL:
+			signal_ends(m, by_user);
+			break;
+		case LOOP_ERROR:
+			return fail(EXIT_RUNTIME, "epoll_wait: %s", strerror(errno));
+		default:
+			break;
+		}
+	}
+	return 128 + m->signal;
+}
+
+int measurement_run(struct options *options, const struct output *output)
+{
+	struct measurement m = { .options = options, .output = output };
+	int err;
+
+	signal(SIGPIPE, SIG_IGN);
+	rows_init(&m.before, options->by);
+	err = sink_open(&m.sink, options->output, options->command ? stderr : stdout);
+	if (err)
+		return err;
+	m.loop = loop_open(options->command ? 2 : 1, sink_remove);
+	err = m.loop ? measure(&m) : EXIT_RUNTIME;
+	if (err)
+		sink_abandon(&m.sink);
+	else
+		err = sink_close(&m.sink);
+	if (m.child.released) {
+		int status = command_status(&m);
+
+		err = err ? : status;
+	}
+	close_all(&m);
+	return err;
+}
