@@ -52,6 +52,8 @@ __noinline int sign_add(u64 born, u32 id, u64 ns)
 	__sync_fetch_and_add(&sum->sum[id], 1);
 	if (id != SIGN_resumes)
 		__sync_fetch_and_add(&sum->sum[id + 1], ns);
+	if (!sum->first_ns)
+		sum->first_ns = bpf_ktime_get_ns();
 	sum->proc = th->proc;
 	sum->tid = task->pid;
 	sum->loop = act ? act->loop : 0;

@@ -330,6 +330,7 @@ struct signs {
 	u32 fd;			/* by which it was registered, if it is closed */
 	u32 events;		/* of the last report that was a spin */
 	u32 left;		/* what was left in it at the last stall; LEFT_UNKNOWN */
+	u64 first_ns;		/* when the first of them was seen */
 	u64 out_ready_ns;	/* it was reported as writable, and nothing was written since; 0 */
 	s16 result;		/* of the last call before the last spin, as in struct descriptor */
 	u8 called;

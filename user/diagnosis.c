@@ -199,6 +199,9 @@ static void print_finding(FILE *out, const struct report *report, const struct f
 		print_wrapped(out, "not so if", finding->rule->disproof);
 	if (finding->confidence != CONFIDENCE_HIGH)
 		print_wrapped(out, "confidence", confidence_words[finding->confidence]);
+	if (finding->similar)
+		fprintf(out, "  %-*s%u more like it in this process are not shown\n", INDENT - 2,
+			"others", finding->similar);
 	putc('\n', out);
 }
 

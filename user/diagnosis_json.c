@@ -43,6 +43,16 @@ static json_t *where_json(const struct report *report, const struct finding *fin
 	return array;
 }
 
+/* After the begin of the watch; null where no single event began it. */
+static json_t *first_seen_json(const struct report *report, const struct finding *finding)
+{
+	u64 begin_ns = report->reading->now_ns - report->duration_ns;
+
+	if (!finding->first_ns)
+		return json_null();
+	return json_integer(finding->first_ns > begin_ns ? finding->first_ns - begin_ns : 0);
+}
+
 static json_t *finding_json(const struct report *report, const struct finding *finding)
 {
 	json_t *object = json_pack("{s:s,s:s,s:s,s:i,s:s}", "rule", finding->rule->id,
@@ -60,6 +70,8 @@ static json_t *finding_json(const struct report *report, const struct finding *f
 		"cpu_ms_per_s", number_or_null(finding->cpu_ms_per_s, finding->cpu_ms_per_s >= 0),
 		"stall_ms", number_or_null(finding->stall_ms, finding->stall_ms >= 0)));
 	json_object_set_new(object, "stack", where_json(report, finding));
+	json_object_set_new(object, "first_seen_ns", first_seen_json(report, finding));
+	json_object_set_new(object, "similar", json_integer(finding->similar));
 	json_object_set_new(object, "advice", json_string(finding->advice));
 	json_object_set_new(object, "disproof", json_string(finding->rule->disproof));
 	return object;

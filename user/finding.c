@@ -51,6 +51,40 @@ void findings_sort(struct findings *findings)
 		qsort(findings->list, findings->count, sizeof(*findings->list), worse);
 }
 
+#define SIMILAR_SHOWN 5
+
+/* The first of @count findings that is of the rule and process of @like; NULL. */
+static struct finding *first_like(struct finding *list, u32 count, const struct finding *like,
+				  u32 *before)
+{
+	struct finding *first = NULL;
+
+	*before = 0;
+	for (u32 i = 0; i < count; i++) {
+		if (list[i].rule != like->rule || list[i].tgid != like->tgid)
+			continue;
+		first = first ? : &list[i];
+		(*before)++;
+	}
+	return first;
+}
+
+void findings_thin(struct findings *findings)
+{
+	u32 kept = 0, before;
+
+	for (u32 i = 0; i < findings->count; i++) {
+		struct finding *first = first_like(findings->list, kept, &findings->list[i],
+						   &before);
+
+		if (before >= SIMILAR_SHOWN)
+			first->similar++;
+		else
+			findings->list[kept++] = findings->list[i];
+	}
+	findings->count = kept;
+}
+
 static struct evidence *next_evidence(struct finding *finding)
 {
 	static struct evidence spare;

@@ -37,6 +37,8 @@ struct finding {
 	u32 nr_evidence;
 	double cpu_ms_per_s;		/* what it costs; negative: nothing, or not known */
 	double stall_ms;
+	u64 first_ns;			/* CLOCK_MONOTONIC of the first sign; 0: not known */
+	u32 similar;			/* others of the rule in this process that are not shown */
 	struct stack_key stacks[FINDING_STACKS];	/* where to look for who did it, in this order */
 	u32 nr_stacks;
 };
@@ -52,6 +54,12 @@ void findings_free(struct findings *findings);
 
 /* The worst, and what costs most, first. */
 void findings_sort(struct findings *findings);
+
+/*
+ * Of those of one rule in one process the first few stay, and the first of them says how many more
+ * there are: a fault is in the program, and shows in each of its connections.
+ */
+void findings_thin(struct findings *findings);
 
 void finding_note(struct finding *finding, const char *name, double value);
 void finding_note_word(struct finding *finding, const char *name, const char *word);

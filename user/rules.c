@@ -52,6 +52,7 @@ void rules_judge(const struct chart *chart)
 			judge_rows(chart, rule, &chart->reading->rows);
 	}
 	findings_sort(chart->findings);
+	findings_thin(chart->findings);
 }
 
 double chart_threshold(const struct chart *chart, enum threshold threshold)
@@ -127,8 +128,10 @@ struct finding *chart_find(const struct chart *chart, const struct rule *rule,
 		finding->fd = row->fd->head.fd;
 		finding->object = fd_name(row->fd, text_name);
 		finding->json_object = fd_name(row->fd, text_json_name);
-		if (signs)
+		if (signs) {
 			finding->tid = signs->tid;
+			finding->first_ns = signs->first_ns;
+		}
 	} else if (row->loop) {
 		name_loop(finding, &row->loop->figures);
 		finding->tid = row->loop->figures.tid;

@@ -21,7 +21,7 @@ enum rule_need {
 struct chart {
 	const struct doctor *doctor;
 	const struct reading *reading;
-	u64 duration_ns;
+	u64 duration_ns;	/* up to reading->now_ns */
 	bool contents;		/* what is left in descriptors is known (parts.def) */
 	struct findings *findings;
 };

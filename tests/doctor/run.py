@@ -176,7 +176,7 @@ class Verdict:
             self.problems.append(f"{rule} not found")
             return
         # How long after the begin of the watch, where a finding says it.
-        self.times[rule] = right[0].get("detected_ns")
+        self.times[rule] = right[0]["first_seen_ns"]
         wrong = [list(wrong_evidence(truth, finding)) for finding in right]
         if all(wrong):
             self.problems += [f"{rule}: {text}" for text in wrong[0]]
