@@ -149,6 +149,12 @@ double chart_rate(const struct chart *chart, double count)
 	return chart->duration_ns ? count / (chart->duration_ns / 1e9) : 0;
 }
 
+bool loop_multiplexes(const struct row *row)
+{
+	return row->loop->figures.key.watch == WATCH_EPOLL ||
+	       (row->loop->descriptors != ASKED_UNKNOWN && row->loop->descriptors > 1);
+}
+
 double loop_round_ns(const struct row *row)
 {
 	const struct loop_sum *sum = &row->loop->figures.sum;

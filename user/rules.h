@@ -69,6 +69,12 @@ double chart_ms_per_s(const struct chart *chart, double ns);
 /* How many of @count there were in each second that was watched. */
 double chart_rate(const struct chart *chart, double count);
 
+/*
+ * Whether the loop of @row may serve several: who polls one descriptor with a timeout, and then reads
+ * from it, is no event loop.
+ */
+bool loop_multiplexes(const struct row *row);
+
 /* CPU time of one round of the loop of @row, a wait and its turn, ns. */
 double loop_round_ns(const struct row *row);
 

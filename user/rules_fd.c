@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The rules about one descriptor. */
+#include <math.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 
@@ -367,8 +368,8 @@ void judge_eagain_polling(const struct chart *chart, const struct rule *rule,
 	finding_note(finding, "calls", row->sum.calls);
 	finding_note(finding, "eagain_share", (double)row->sum.eagain / row->sum.calls);
 	finding_note(finding, "in_bytes", row->fd->descriptor.sum.in_bytes);
-	finding->cpu_ms_per_s = chart_ms_per_s(chart, signs->sum[SIGN_poll_ns] -
-					       (double)row->sum.blocked_ns - row->sum.runnable_ns);
+	/* Between the calls it may do something else, but hardly sleep. */
+	finding->cpu_ms_per_s = fmin(1000, chart_ms_per_s(chart, signs->sum[SIGN_poll_ns]));
 	finding_weigh(finding);
 	finding_stack(finding, row->fd->descriptor.born_ns, STACK_CALL);
 }
@@ -421,10 +422,7 @@ void judge_blocking_in_loop(const struct chart *chart, const struct rule *rule,
 	double ns, blocks;
 	bool disk;
 
-	/* Who polls one descriptor, and then reads from it, may block there. */
-	if (!loop || row->fd->many ||
-	    (loop->loop->figures.key.watch != WATCH_EPOLL &&
-	     (loop->loop->descriptors == ASKED_UNKNOWN || loop->loop->descriptors < 2)))
+	if (!loop || row->fd->many || !loop_multiplexes(loop))
 		return;
 	disk = signs->sum[SIGN_disk_block_ns] > signs->sum[SIGN_block_ns];
 	blocks = signs->sum[disk ? SIGN_disk_blocks : SIGN_blocks];

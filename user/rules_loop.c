@@ -135,44 +135,70 @@ static const char *turn_advice(const struct loop_sum *sum)
 	       "do it in smaller parts, or in another thread";
 }
 
+/* Descriptors of an epoll loop in which something has waited since its turn under way began. */
+static u32 waiting_in(const struct chart *chart, const struct row *loop)
+{
+	u64 begin_ns = chart->reading->now_ns - loop->loop->turning_ns;
+	struct row *row, *next;
+	u32 waiting = 0;
+
+	HASH_ITER(hh, chart->reading->fds.table, row, next) {
+		const struct descriptor *d = &row->fd->descriptor;
+
+		waiting += d->watch == WATCH_EPOLL && d->ep == loop->loop->figures.key.ep &&
+			   row->fd->head.queued && row->fd->head.queued != LEFT_UNKNOWN &&
+			   !row->fd->head.closed_ns && d->called_ns < begin_ns;
+	}
+	return waiting;
+}
+
+static void slow_turn_say(struct finding *finding, const struct row *row, u32 waiting)
+{
+	const struct loop_sum *sum = sum_of(row);
+
+	if (waiting)
+		finding_say(finding, "in a turn for %s, which has not ended; %u descriptor%s had something "
+			    "to be read all the while", text_ns(row->loop->turning_ns).buf, waiting,
+			    waiting == 1 ? "" : "s");
+	if (sum->held_up)
+		finding_say(finding, "%s turns took %s on average, mostly %s; others were ready and waited "
+			    "for %s of them", text_count(sum->slow_turns).buf,
+			    text_ns((double)sum->slow_ns / sum->slow_turns).buf, turn_kind(sum),
+			    text_count(sum->held_up).buf);
+}
+
+/* A turn that nobody waits for is nobody's business, however long. */
 void judge_slow_turn(const struct chart *chart, const struct rule *rule, const struct row *row)
 {
 	const struct loop_sum *sum = sum_of(row);
 	bool stuck = row->loop->turning &&
 		     row->loop->turning_ns >= chart_threshold(chart, THRESHOLD_slow_turn) * MS;
+	u32 waiting = stuck ? waiting_in(chart, row) : 0;
+	bool blocked = sum->slow_blocked_ns * 2 > sum->slow_ns;
 	struct finding *finding;
-	double mean_ns;
 
-	if (!sum->slow_turns && !stuck)
+	if ((!sum->held_up && !waiting) || !loop_multiplexes(row))
 		return;
-	mean_ns = sum->slow_turns ? (double)sum->slow_ns / sum->slow_turns : row->loop->turning_ns;
 	finding = chart_find(chart, rule, row);
-	if (sum->slow_turns)
-		finding_say(finding, "%s turns took %s on average, mostly %s; others were ready and waited "
-			    "for %s of them", text_count(sum->slow_turns).buf,
-			    text_ns(mean_ns).buf, turn_kind(sum), text_count(sum->held_up).buf);
-	else
-		finding_say(finding, "in a turn for %s, which has not ended",
-			    text_ns(row->loop->turning_ns).buf);
+	slow_turn_say(finding, row, waiting);
 	finding->advice = turn_advice(sum);
-	finding_note(finding, "slow_turns", sum->slow_turns);
 	if (sum->slow_turns) {
-		finding_note(finding, "turn_ns", mean_ns);
+		finding_note(finding, "slow_turns", sum->slow_turns);
+		finding_note(finding, "turn_ns", (double)sum->slow_ns / sum->slow_turns);
 		finding_note(finding, "on_cpu_ns", slow_on_cpu_ns(sum) / sum->slow_turns);
 		finding_note(finding, "blocked_ns", (double)sum->slow_blocked_ns / sum->slow_turns);
 		finding_note(finding, "runnable_ns", (double)sum->slow_runnable_ns / sum->slow_turns);
+		finding_note(finding, "held_up", sum->held_up);
 	}
-	finding_note(finding, "held_up", sum->held_up);
 	finding_note(finding, "turns", sum->turns);
-	if (stuck)
+	if (waiting) {
 		finding_note(finding, "under_way_ns", row->loop->turning_ns);
-	finding->stall_ms = (sum->slow_ns + (stuck ? row->loop->turning_ns : 0)) / MS;
+		finding_note(finding, "waiting", waiting);
+	}
+	finding->stall_ms = (sum->slow_ns + (waiting ? row->loop->turning_ns : 0)) / MS;
 	finding_weigh(finding);
-	/* Nobody waited: it is good to know, and no fault. */
-	if (!sum->held_up)
-		finding->severity = SEVERITY_INFO;
-	stack_of_loop(finding, row, sum->slow_blocked_ns * 2 > sum->slow_ns ? STACK_SLEEP : STACK_TURN);
-	stack_of_loop(finding, row, sum->slow_blocked_ns * 2 > sum->slow_ns ? STACK_TURN : STACK_SLEEP);
+	stack_of_loop(finding, row, blocked ? STACK_SLEEP : STACK_TURN);
+	stack_of_loop(finding, row, blocked ? STACK_TURN : STACK_SLEEP);
 }
 
 void judge_ctl_churn(const struct chart *chart, const struct rule *rule, const struct row *row)
