@@ -3,6 +3,7 @@
 # make demo      the main job, live  make test       all tests (SUITES="unit truth": some)
 # make bench     what it costs       make accuracy   how right it is
 # make install   DESTDIR=, PREFIX=   make test-kernels   on stock kernels, emulated
+# make test-doctor   all faults that the doctor is to find, and all that it is to be silent on
 # STATIC=1       one static binary   V=1                 say more
 
 PREFIX ?= /usr/local
@@ -82,6 +83,11 @@ test: test-deps vm-deps
 	$(Q)$(MAKE) --no-print-directory iophase exact-build unit-build doctor-build
 	$(Q)$(MAKE) --no-print-directory STATIC=1 $(OUT)/static/iophase
 	$(Q)tests/run.sh $(SUITES)
+
+.PHONY: test-doctor
+test-doctor: test-deps
+	$(Q)$(MAKE) --no-print-directory iophase doctor-build
+	$(Q)tests/run.sh doctors
 
 .PHONY: install
 install: iophase

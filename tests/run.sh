@@ -26,7 +26,9 @@ cli() {
 }
 truth() { $python tests/truth/run.py; }
 fds() { $python tests/truth/fds.py --batch; }
-doctor() { $python tests/doctor/run.py; }
+doctor() { $python tests/doctor/run.py --quick; }
+# All of its programs, which takes a quarter of an hour: see test-doctor.
+doctors() { $python tests/doctor/run.py; }
 cross() { $python tests/truth/cross.py; }
 servers() {
 	local status=0
@@ -46,7 +48,7 @@ kernels() {
 }
 
 suites=("$@")
-[ $# -gt 0 ] || suites=(unit cli truth fds cross servers matrix)
+[ $# -gt 0 ] || suites=(unit cli truth fds cross doctor servers matrix)
 passed=0 failed=0 skipped=0
 for suite in "${suites[@]}"; do
 	log=$out/tests/$suite.tap

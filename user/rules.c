@@ -27,6 +27,15 @@ const char *rule_unjudged(const struct chart *chart, const struct rule *rule)
 	return NULL;
 }
 
+static const struct rule *rule_find(const char *id)
+{
+	for (u32 i = 0; i < nr_rules; i++) {
+		if (!strcmp(rules[i].id, id))
+			return &rules[i];
+	}
+	return NULL;
+}
+
 static void judge_rows(const struct chart *chart, const struct rule *rule, const struct rows *rows)
 {
 	struct row *row, *next;
@@ -51,6 +60,8 @@ void rules_judge(const struct chart *chart)
 		else
 			judge_rows(chart, rule, &chart->reading->rows);
 	}
+	for (u32 i = 0; i < chart->reading->nr_in_flight; i++)
+		judge_stuck(chart, rule_find("blocking-in-loop"), &chart->reading->in_flight[i]);
 	findings_sort(chart->findings);
 	findings_thin(chart->findings);
 }

@@ -35,6 +35,10 @@ struct rule {
 	void (*judge)(const struct chart *chart, const struct rule *rule, const struct row *row);
 };
 
+/* blocking-in-loop, of a thread that was inside its call all the while. */
+void judge_stuck(const struct chart *chart, const struct rule *rule,
+		 const struct in_flight *thread);
+
 extern const struct rule rules[];
 extern const u32 nr_rules;
 

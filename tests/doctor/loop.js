@@ -32,7 +32,7 @@ function serve(work) {
 
 // A handler that computes; the twin does so in small pieces.
 function busy() {
-	tell("slow-turn", { turn_ms: [250, 500], on_cpu_ms: [250, 400] });
+	tell("slow-turn", { turn_ms: [250, 500], on_cpu_ms: [50, 400] });
 	serve((answer) => {
 		const end = performance.now() + (faultNow() ? SLOW_MS : 2);
 		while (performance.now() < end);

@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILT = pathlib.Path(os.environ.get("OUT") or ROOT / ".output")
 BUSYBOX = "/bin/busybox"
 # Whose programs and scripts a guest has.
-SUITES = ("truth", "exact", "cli")
+SUITES = ("truth", "exact", "cli", "doctor")
 # What the scripts that run in a guest import.
 MODULES = ("argparse collections concurrent.futures.thread contextlib ctypes dataclasses errno fnmatch functools glob json "
            "math os pathlib platform random re select shlex shutil signal socket statistics struct "
@@ -134,7 +134,7 @@ def base():
     archive.add_program(BUILT / "static/iophase", "iophase/iophase")
     for suite in SUITES:
         for program in sorted((BUILT / "tests" / suite).glob("*")):
-            if os.access(program, os.X_OK):
+            if program.is_file() and os.access(program, os.X_OK):
                 archive.add(program, f"iophase/.output/tests/{suite}/{program.name}")
         for script in sorted((ROOT / "tests" / suite).glob("*.py")):
             archive.add(script, f"iophase/tests/{suite}/{script.name}")
