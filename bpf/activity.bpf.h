@@ -57,7 +57,8 @@ __noinline int activity_enters(struct thread *th, u32 class, u32 args)
 	struct event_loop *loop;
 	u64 now, lag;
 
-	if (!th)
+	/* Of what ends while the last figures are read nothing is seen, nor is it to be of what follows. */
+	if (!th || stopped)
 		return 0;
 	act = bpf_task_storage_get(&activities, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!act) {

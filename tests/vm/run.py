@@ -35,7 +35,7 @@ Cell = collections.namedtuple("Cell", "kernel backend append suite")
 # hooks: every hook loaded and attached, those chosen as expected, one program counted right, and
 # what is lost when hooks are pre-empted; truth: all truth programs, with each backend; lacking: on
 # one kernel, without types that only programs on functions read. These are part of make test. fds:
-# the programs about descriptors and loops; doctor: one fault for each rule, and its twin; exact: backends against each other; full: hooks,
+# the programs about descriptors and loops; doctor: faults that sleep, and their twins; exact: backends against each other; full: hooks,
 # pre-empted everywhere.
 HOOKS = ("python3 tests/truth/run.py --only 'every call in one thread'; "
          "python3 tests/exact/run.py --stress-only")
@@ -43,7 +43,7 @@ SUITES = {
     "hooks": HOOKS,
     "truth": "python3 tests/truth/run.py --batch --figures /out/figures.json{options}",
     "fds": "python3 tests/truth/fds.py --batch",
-    "doctor": "python3 tests/doctor/run.py --quick{options}",
+    "doctor": "python3 tests/doctor/run.py --together{options}",
     "exact": "python3 tests/exact/run.py",
     "full": HOOKS,
     "lacking": "python3 tests/cli/lacking.py --trampoline",
