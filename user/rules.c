@@ -125,6 +125,26 @@ static void name_loop(struct finding *finding, const struct event_loop *loop)
 	finding->json_object = finding->object;
 }
 
+/*
+ * The loop of whoever showed the signs, or waits for the descriptor: its row is that of the process that
+ * had it first, which may have handed it on. NULL if there is none.
+ */
+static const struct row *user_of(const struct chart *chart, const struct row *row,
+				 const struct signs *signs)
+{
+	const struct row *user = signs ? chart_loop(chart, signs->proc, signs->loop) : NULL;
+	struct row *loop, *next;
+
+	if (user)
+		return user;
+	HASH_ITER(hh, chart->reading->loops.table, loop, next) {
+		if (row->fd->descriptor.watch == WATCH_EPOLL && loop->key.proc &&
+		    loop->loop->figures.key.ep == row->fd->descriptor.ep)
+			return loop;
+	}
+	return NULL;
+}
+
 struct finding *chart_find(const struct chart *chart, const struct rule *rule,
 			   const struct row *row)
 {
@@ -135,7 +155,12 @@ struct finding *chart_find(const struct chart *chart, const struct rule *rule,
 	memcpy(finding->comm, row->comm, COMM_LEN);
 	if (row->fd) {
 		const struct signs *signs = chart_signs(chart, row);
+		const struct row *user = user_of(chart, row, signs);
 
+		if (user) {
+			finding->tgid = proc_tgid(user->key.proc);
+			memcpy(finding->comm, user->comm, COMM_LEN);
+		}
 		finding->fd = row->fd->head.fd;
 		finding->object = fd_name(row->fd, text_name);
 		finding->json_object = fd_name(row->fd, text_json_name);

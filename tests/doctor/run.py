@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "truth"))
@@ -26,7 +27,7 @@ import harness  # noqa: E402
 from harness import Failure, Skip  # noqa: E402
 
 START_S = 15  # a program, until it tells the truth
-GRACE_S = 150  # iophase, on top of the watch: where functions are hooked it takes long to attach
+GRACE_S = 30  # iophase, on top of the watch: where functions are hooked it takes long to attach
 QUIET = "info"
 STARVED = "cpu-starved"
 STARVED_NS = 50_000_000  # waiting for a CPU while it was watched: the machine may be to blame
@@ -225,12 +226,31 @@ def check_together(args, tap, report):
     """One watch over all that is calm, for where a start takes half a minute."""
     names = [f"{name} {variant}" for name in CALM for variant in cases.NOT_RARE]
     these = [case for case in cases.CASES if case.name in names]
-    with contextlib.ExitStack() as stack:
+    with tempfile.TemporaryDirectory(prefix="iophase-doctor-") as tmp, \
+            contextlib.ExitStack() as stack:
+        out = pathlib.Path(tmp, "out.json")
+        doctor = attach_by_name(args, {pathlib.Path(case.argv[0]).name for case in these}, out)
+        stack.callback(doctor.kill)
         subjects = [stack.enter_context(Subject(case)) for case in these]
-        pids = ",".join(str(subject.truth["pid"]) for subject in subjects)
-        findings = diagnose(args, pids, TOGETHER_S)["findings"]
+        time.sleep(TOGETHER_S)
+        doctor.send_signal(signal.SIGINT)
+        _, said = doctor.communicate(timeout=GRACE_S)
+        findings = harness.load_output(out, said)["findings"]
         for subject in subjects:
             tap.run(subject.case.name, lambda s=subject: judge_one(s, findings, report))
+
+
+def attach_by_name(args, names, out):
+    """The doctor, once it watches: programs that live a minute are started then."""
+    backend = ("--backend", args.backend) if args.backend else ()
+    named = [word for name in sorted(names) for word in ("-n", name)]
+    doctor = subprocess.Popen([str(args.iophase), "doctor", "-j", "-o", str(out), "-d",
+                               str(TOGETHER_S + GRACE_S), *named, *backend],
+                              stderr=subprocess.PIPE, text=True)
+    for line in doctor.stderr:
+        if "watching" in line:
+            return doctor
+    raise Failure(f"the doctor does not watch: exit status {doctor.wait()}")
 
 
 def judge_one(subject, findings, report):
