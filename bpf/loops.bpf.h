@@ -50,6 +50,7 @@ struct activity {
 	/* For signs of misuse. */
 	u64 run_born;		/* the descriptor of its last calls in this turn, */
 	u64 run_ns;		/* since when, */
+	u64 run_runnable_ns;	/* what of the turn it had waited for a CPU then, */
 	u32 run_calls;		/* and how many */
 	u32 idle_run;		/* waits in a row that returned nothing and did not sleep */
 	u64 idle_ns;		/* when the last of them returned */

@@ -14,17 +14,16 @@ struct report_walk {
 	u64 from[3];		/* in user space: the next entries; the three sets of select */
 	u64 words[3];		/* of those, what is looked at */
 	u64 ep;
-	u64 proc;
 	u64 now;
 	u64 woken;		/* when what is reported became ready, if that is known; 0 */
-	u32 loop;		/* row; LOOP_ASKED: what is asked for is noted, not what is reported */
-	u32 watch;		/* enum watch */
 	u32 left;		/* entries, or descriptors */
 	u32 ready;		/* that are reported and not met yet; of what select asks, the highest + 1 */
-	u32 slept;		/* the wait did */
+	u16 loop;		/* row; LOOP_ASKED: what is asked for is noted, not what is reported */
+	u8 watch;		/* enum watch */
+	bool slept;		/* the wait did */
 };
 
-#define LOOP_ASKED	(-1u)
+#define LOOP_ASKED	0xffff
 
 /* Epoll reports what is not known to be registered: the sets are to be walked again. */
 static __always_inline void report_unknown(struct report_walk *walk)
@@ -45,6 +44,7 @@ __noinline int report_one(struct report_walk *walk, u64 file, u32 fd, u32 events
 {
 	struct descriptor *d;
 	struct event_loop *loop;
+	struct thread *th;
 	u64 lag;
 
 	if (!walk)
@@ -57,7 +57,8 @@ __noinline int report_one(struct report_walk *walk, u64 file, u32 fd, u32 events
 			return 0;
 		}
 	} else {
-		d = descriptor_of(file, walk->proc, fd);
+		th = thread_of(bpf_get_current_task_btf());
+		d = th ? descriptor_of(file, th->proc, fd) : NULL;
 	}
 	if (!d)
 		return 0;
@@ -197,7 +198,6 @@ __noinline int set_note(struct thread *th, struct activity *act, u32 args, u64 n
 	if (!th || !act || (act->asked_ns && now - act->asked_ns < ASKED_EVERY_NS))
 		return 0;
 	act->asked_ns = now;
-	walk.proc = th->proc;
 	walk.watch = watch_of(args);
 	if (args == ARGS_POLL) {
 		walk.from[0] = th->args[0];
@@ -229,7 +229,6 @@ __noinline int wait_reports(struct thread *th, u32 watch, u32 row, u32 ready, u6
 
 	if (!th || !loop || !ready)
 		return 0;
-	walk.proc = th->proc;
 	walk.ep = th->ep;
 	walk.slept = th->sleeps;
 	walk.watch = watch;

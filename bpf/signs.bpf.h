@@ -66,20 +66,37 @@ __noinline int sign_add(u64 born, u32 id, u64 ns)
 /* And so many waits in a row that return nothing at once are no mere look at what there is. */
 #define IDLE_RUN	64
 
-/* Edge-triggered: what was left in it was not touched for long, and the loop slept meanwhile. */
-static __always_inline bool left_stalls(struct descriptor *d, u64 now)
+/* The clock of the loop that the running thread is in. */
+static __always_inline u32 clock_now(struct activity *act)
+{
+	struct event_loop *loop = act && act->loop ? loop_at(act->loop) : NULL;
+
+	return loop ? sleep_clock(loop->sum.wait_blocked_ns, loop->threads) : 0;
+}
+
+/* Whether the loop has slept for so long since @then. */
+static __always_inline bool slept_since(u32 clock, u32 then, u64 ns)
+{
+	return clock - then < 1u << 31 && clock - then >= ns >> SLEEP_CLOCK_SHIFT;
+}
+
+/* Edge-triggered: what was left in it was not touched while the loop slept for long. */
+static __always_inline bool left_stalls(struct descriptor *d, u32 clock)
 {
 	return (d->flags & (FD_REPORTED | FD_SERVED | FD_DRAINED)) == (FD_REPORTED | FD_SERVED) &&
-	       d->left && d->left != LEFT_UNKNOWN && now > d->called_ns + knobs.limits.stall_ns;
+	       d->left && d->left != LEFT_UNKNOWN &&
+	       slept_since(clock, d->slept, knobs.limits.stall_ns);
 }
 
 /* There was no room to write, and now there is. */
-static __always_inline void signs_writable(struct descriptor *d, u64 now)
+static __always_inline void signs_writable(struct descriptor *d, u64 now, u32 clock)
 {
 	struct signs *sum = signs_of(d->born_ns);
 
-	if (sum)
+	if (sum) {
 		sum->out_ready_ns = now;
+		sum->out_slept = clock;
+	}
 	d->flags |= FD_OUT_READY;
 }
 
@@ -110,12 +127,11 @@ static __always_inline void signs_spin(struct descriptor *d, u32 events, u64 now
  * What is reported at once after a turn that went into one descriptor has waited for that, unless it is
  * known to have come later.
  */
-static __always_inline void signs_starved(struct descriptor *d, u64 now)
+static __always_inline void signs_starved(struct activity *act, struct descriptor *d, u64 now)
 {
-	struct activity *act = activity_of(bpf_get_current_task_btf());
 	u64 lag;
 
-	if (!act || !act->last_hog_born || act->last_hog_born == d->born_ns)
+	if (!act->last_hog_born || act->last_hog_born == d->born_ns)
 		return;
 	lag = d->ready_ns && d->ready_ns < now ? now - d->ready_ns : act->last_hog_ns;
 	if (lag < knobs.limits.starve_ns)
@@ -144,16 +160,13 @@ __noinline int signs_stale(struct descriptor *d, u32 fd)
 /* A one-shot descriptor that has fired is about to be armed again. */
 __noinline int signs_arm(struct descriptor *d, u32 left, u64 now)
 {
-	u64 since;
+	struct activity *act = activity_of(bpf_get_current_task_btf());
 	struct signs *sum;
 
-	if (!d)
+	if (!d || !left || left == LEFT_UNKNOWN || !(d->flags & FD_REPORTED) ||
+	    !slept_since(clock_now(act), d->slept, knobs.limits.oneshot_ns))
 		return 0;
-	since = later(d->called_ns, d->reported_ns);
-	if (!left || left == LEFT_UNKNOWN || !(d->flags & FD_REPORTED) ||
-	    now < since + knobs.limits.oneshot_ns)
-		return 0;
-	sign_add(d->born_ns, SIGN_unarmed, now - since);
+	sign_add(d->born_ns, SIGN_unarmed, now - later(d->called_ns, d->reported_ns));
 	sum = signs_of(d->born_ns);
 	if (sum)
 		sum->left = left;
@@ -163,20 +176,24 @@ __noinline int signs_arm(struct descriptor *d, u32 left, u64 now)
 /* @events of @d are about to be reported by a wait that @slept, or did not. */
 __noinline int signs_report(struct descriptor *d, u32 events, u64 now, u32 slept)
 {
-	u32 flags;
+	struct activity *act = activity_of(bpf_get_current_task_btf());
+	u32 flags, clock;
 
-	if (!d)
+	if (!d || !act)
 		return 0;
+	clock = clock_now(act);
 	flags = d->flags;
 	if (!slept)
-		signs_starved(d, now);
+		signs_starved(act, d, now);
 	if ((flags & (FD_OUT_BLOCKED | FD_OUT_READY)) == FD_OUT_BLOCKED && events & EPOLLOUT)
-		signs_writable(d, now);
+		signs_writable(d, now, clock);
 	if (d->watch == WATCH_EPOLL && d->mask & EPOLLET) {
-		if (slept && left_stalls(d, now))
+		if (left_stalls(d, clock))
 			signs_stall(d, now);
+		d->slept = clock;
 		return 0;
 	}
+	d->slept = clock;
 	if (slept || (flags & (FD_REPORTED | FD_PROGRESS)) != FD_REPORTED) {
 		d->again = 0;
 		return 0;
@@ -193,20 +210,20 @@ __noinline int signs_report(struct descriptor *d, u32 events, u64 now, u32 slept
 #define POLL_NS		10000000
 
 /* There is room again, and it was not used for long. */
-static __always_inline void signs_written_late(struct descriptor *d, u64 now)
+static __always_inline void signs_written_late(struct descriptor *d, u64 now, u32 clock)
 {
 	struct signs *sum = signs_of(d->born_ns);
 
-	if (sum && sum->out_ready_ns && now > sum->out_ready_ns + knobs.limits.out_ns)
+	if (sum && sum->out_ready_ns && slept_since(clock, sum->out_slept, knobs.limits.out_ns))
 		sign_add(d->born_ns, SIGN_lost_outs, now - sum->out_ready_ns);
 	if (sum)
 		sum->out_ready_ns = 0;
 }
 
-static __always_inline void signs_output(struct descriptor *d, s64 ret, u64 now)
+static __always_inline void signs_output(struct descriptor *d, s64 ret, u64 now, u32 clock)
 {
 	if (d->flags & FD_OUT_READY)
-		signs_written_late(d, now);
+		signs_written_late(d, now, clock);
 	d->flags &= ~(FD_OUT_BLOCKED | FD_OUT_READY);
 	if (ret == -EAGAIN)
 		d->flags |= FD_OUT_BLOCKED;
@@ -254,6 +271,7 @@ __noinline int signs_call(struct thread *th, struct descriptor *d, u32 call, s64
 	if (!th || !d || !act)
 		return 0;
 	kind = kind_of(call);
+	d->slept = clock_now(act);
 	d->called = call;
 	d->result = ret > 0 ? 1 : ret;
 	if (call_progresses(th, d, kind, ret))
@@ -261,7 +279,7 @@ __noinline int signs_call(struct thread *th, struct descriptor *d, u32 call, s64
 	if (act->turn_ns || d->mask & EPOLLET)
 		signs_blocked(th, d);
 	if (kind.class == CLASS_OUTPUT) {
-		signs_output(d, ret, now);
+		signs_output(d, ret, now, d->slept);
 		return 0;
 	}
 	if (input_flags(th, kind) & MSG_DONTWAIT)
@@ -283,9 +301,11 @@ __noinline int signs_call(struct thread *th, struct descriptor *d, u32 call, s64
 /* The calls of the running thread go on to another descriptor, or its turn ends. */
 static __always_inline void run_ends(struct activity *act, u64 now)
 {
-	if (act->run_calls >= DRAIN_CALLS && now - act->run_ns > act->hog_ns) {
+	u64 ns = now - act->run_ns - (act->turn_runnable_ns - act->run_runnable_ns);
+
+	if (act->run_calls >= DRAIN_CALLS && ns > act->hog_ns) {
 		act->hog_born = act->run_born;
-		act->hog_ns = now - act->run_ns;
+		act->hog_ns = ns;
 	}
 	act->run_calls = 0;
 }
@@ -295,12 +315,13 @@ __noinline int signs_enter(struct activity *act, struct descriptor *d, u32 class
 {
 	if (!act || !d)
 		return 0;
-	if (class == CLASS_INPUT && d->mask & EPOLLET && left_stalls(d, now))
+	if (class == CLASS_INPUT && d->mask & EPOLLET && left_stalls(d, clock_now(act)))
 		sign_add(d->born_ns, SIGN_resumes, 0);
 	if (act->run_born != d->born_ns) {
 		run_ends(act, now);
 		act->run_born = d->born_ns;
 		act->run_ns = now;
+		act->run_runnable_ns = act->turn_runnable_ns;
 	}
 	act->run_calls++;
 	return 0;
@@ -312,7 +333,8 @@ __noinline int signs_late(struct activity *act, struct descriptor *d, u64 lag)
 	if (!act || !d)
 		return 0;
 	act->late = true;
-	if (act->hog_born && act->hog_born != d->born_ns && act->hog_ns * 2 > lag) {
+	if (act->hog_born && act->hog_born != d->born_ns && act->hog_ns * 2 > lag &&
+	    act->hog_ns >= knobs.limits.starve_ns) {
 		sign_add(act->hog_born, SIGN_starves, lag);
 		sign_add(act->hog_born, SIGN_drains, act->hog_ns);
 	}

@@ -291,8 +291,9 @@ struct descriptor {
 	u8 seen;		/* the last reading, by its lowest bits, that found it open */
 	u8 called;		/* enum call_id of the last call on it */
 	s16 result;		/* -errno of it, 0, or 1 for more */
-	u32 again;		/* reports in a row with no progress between them */
-	u32 sets;		/* epoll sets it was seen to be put in, less those it was taken out of */
+	u32 slept;		/* sleep_clock() of its loop at the last report of it, or call on it */
+	u16 again;		/* reports in a row with no progress between them */
+	u16 sets;		/* epoll sets it was seen to be put in, less those it was taken out of */
 
 	u32 mask;		/* the events it is waited for with */
 	u32 left;		/* what the last input call left in it; LEFT_UNKNOWN */
@@ -330,12 +331,24 @@ struct signs {
 	u32 fd;			/* by which it was registered, if it is closed */
 	u32 events;		/* of the last report that was a spin */
 	u32 left;		/* what was left in it at the last stall; LEFT_UNKNOWN */
+	u32 out_slept;		/* sleep_clock() at out_ready_ns */
 	u64 first_ns;		/* when the first of them was seen */
 	u64 out_ready_ns;	/* it was reported as writable, and nothing was written since; 0 */
 	s16 result;		/* of the last call before the last spin, as in struct descriptor */
 	u8 called;
-	u8 pad;
+	u8 pad[5];
 };
+
+/*
+ * How long a loop has slept in its waits, in units of some ms, for each of its threads: by this clock a
+ * stall is one, and not the want of a CPU.
+ */
+#define SLEEP_CLOCK_SHIFT 20
+
+static inline u32 sleep_clock(u64 wait_blocked_ns, u32 threads)
+{
+	return (threads > 1 ? wait_blocked_ns / threads : wait_blocked_ns) >> SLEEP_CLOCK_SHIFT;
+}
 
 /* The descriptor that an epoll instance reports by this data. */
 struct watched_key {

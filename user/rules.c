@@ -125,13 +125,9 @@ static void name_loop(struct finding *finding, const struct event_loop *loop)
 	finding->json_object = finding->object;
 }
 
-/*
- * The loop of whoever showed the signs, or waits for the descriptor: its row is that of the process that
- * had it first, which may have handed it on. NULL if there is none.
- */
-static const struct row *user_of(const struct chart *chart, const struct row *row,
-				 const struct signs *signs)
+const struct row *chart_user(const struct chart *chart, const struct row *row)
 {
+	const struct signs *signs = chart_signs(chart, row);
 	const struct row *user = signs ? chart_loop(chart, signs->proc, signs->loop) : NULL;
 	struct row *loop, *next;
 
@@ -155,7 +151,7 @@ struct finding *chart_find(const struct chart *chart, const struct rule *rule,
 	memcpy(finding->comm, row->comm, COMM_LEN);
 	if (row->fd) {
 		const struct signs *signs = chart_signs(chart, row);
-		const struct row *user = user_of(chart, row, signs);
+		const struct row *user = chart_user(chart, row);
 
 		if (user) {
 			finding->tgid = proc_tgid(user->key.proc);

@@ -63,6 +63,12 @@ bool chart_shared(const struct chart *chart, const struct row *row);
 /* Whether the loop of @row waits for the listener born at @born_ns. */
 bool chart_listens(const struct chart *chart, const struct row *row, u64 born_ns);
 
+/*
+ * The loop of whoever showed the signs, or waits for the descriptor of @row, which is that of the process
+ * that had it first, and may have handed it on. NULL if there is none.
+ */
+const struct row *chart_user(const struct chart *chart, const struct row *row);
+
 /* A finding about the descriptor, or the loop, of @row. */
 struct finding *chart_find(const struct chart *chart, const struct rule *rule,
 			   const struct row *row);

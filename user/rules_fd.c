@@ -53,6 +53,43 @@ static bool loop_sleeps(const struct chart *chart, const struct row *row)
 	return sleeps;
 }
 
+static u32 user_tgid(const struct chart *chart, const struct row *row)
+{
+	const struct row *user = chart_user(chart, row);
+
+	return proc_tgid(user ? user->key.proc : row->key.proc);
+}
+
+/* How long its loop has slept since it was last reported or called on, with the wait under way. */
+static double slept_ns(const struct chart *chart, const struct row *row)
+{
+	const struct reading *reading = chart->reading;
+	const struct descriptor *d = &row->fd->descriptor;
+	double slept = 0, waiting = 0;
+	struct row *loop, *next;
+
+	HASH_ITER(hh, reading->loops.table, loop, next) {
+		const struct event_loop *figures = &loop->loop->figures;
+		u32 clock;
+
+		if (figures->key.watch != WATCH_EPOLL || figures->key.ep != d->ep)
+			continue;
+		clock = sleep_clock(figures->sum.wait_blocked_ns, figures->threads);
+		/* Another loop than the one by whose clock it was noted. */
+		if (clock - d->slept < 1u << 31)
+			slept = fmax(slept, (double)((u64)(clock - d->slept) << SLEEP_CLOCK_SHIFT));
+	}
+	for (u32 i = 0; i < reading->nr_in_flight; i++) {
+		const struct in_flight *thread = &reading->in_flight[i];
+
+		if (calls[thread->call].class == CLASS_WAIT && thread->phase == PHASE_BLOCKED &&
+		    thread->tgid == user_tgid(chart, row))
+			waiting = fmax(waiting, thread->age_ns);
+	}
+	return slept + fmin(waiting, ns_since(chart, d->called_ns > d->reported_ns ? d->called_ns :
+					      d->reported_ns));
+}
+
 /* Some descriptor of the process waits for room to write: what is not read may be so for its sake. */
 static bool held_back(const struct chart *chart, proc_id proc)
 {
@@ -79,8 +116,8 @@ static double pending_ns(const struct chart *chart, const struct row *row)
 	if (served && (!d->left || d->left == LEFT_UNKNOWN))
 		return 0;
 	ns = ns_since(chart, served ? d->called_ns : d->reported_ns);
-	return ns >= chart_threshold(chart, THRESHOLD_stalled) * MS && loop_sleeps(chart, row) &&
-	       !held_back(chart, row->key.proc) ? ns : 0;
+	return fmin(ns, slept_ns(chart, row)) >= chart_threshold(chart, THRESHOLD_stalled) * MS &&
+	       loop_sleeps(chart, row) && !held_back(chart, row->key.proc) ? ns : 0;
 }
 
 /* @stalls of them ended, for @stall_ns in all; one is pending for @pending_ns. */
@@ -155,7 +192,8 @@ static double unarmed_ns(const struct chart *chart, const struct row *row)
 	if (!open_still(row) || !row->fd->head.disarmed || !queued(row) || !(d->flags & FD_REPORTED))
 		return 0;
 	ns = ns_since(chart, d->called_ns > d->reported_ns ? d->called_ns : d->reported_ns);
-	return ns >= chart_threshold(chart, THRESHOLD_oneshot) * MS ? ns : 0;
+	return fmin(ns, slept_ns(chart, row)) >= chart_threshold(chart, THRESHOLD_oneshot) * MS ?
+	       ns : 0;
 }
 
 void judge_oneshot_not_rearmed(const struct chart *chart, const struct rule *rule,
@@ -207,7 +245,8 @@ void judge_lost_out_edge(const struct chart *chart, const struct rule *rule, con
 	late = signs->sum[SIGN_lost_out_ns];
 	if (open_still(row) && d->flags & FD_OUT_READY)
 		pending = ns_since(chart, signs->out_ready_ns);
-	if (pending < chart_threshold(chart, THRESHOLD_lost_out) * MS || !loop_sleeps(chart, row))
+	if (fmin(pending, slept_ns(chart, row)) < chart_threshold(chart, THRESHOLD_lost_out) * MS ||
+	    !loop_sleeps(chart, row))
 		pending = 0;
 	if (!lost && !pending)
 		return;

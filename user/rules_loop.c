@@ -123,6 +123,12 @@ static double slow_on_cpu_ns(const struct loop_sum *sum)
 	return (double)sum->slow_ns - sum->slow_blocked_ns - sum->slow_runnable_ns;
 }
 
+/* Without what it waited for a CPU. */
+static double slow_own_ns(const struct loop_sum *sum)
+{
+	return (double)sum->slow_ns - sum->slow_runnable_ns;
+}
+
 static const char *turn_kind(const struct loop_sum *sum)
 {
 	return sum->slow_blocked_ns > slow_on_cpu_ns(sum) ? "blocked" : "on the CPU";
@@ -163,7 +169,7 @@ static void slow_turn_say(struct finding *finding, const struct row *row, u32 wa
 	if (sum->held_up)
 		finding_say(finding, "%s turns took %s on average, mostly %s; others were ready and waited "
 			    "for %s of them", text_count(sum->slow_turns).buf,
-			    text_ns((double)sum->slow_ns / sum->slow_turns).buf, turn_kind(sum),
+			    text_ns(slow_own_ns(sum) / sum->slow_turns).buf, turn_kind(sum),
 			    text_count(sum->held_up).buf);
 }
 
@@ -184,7 +190,7 @@ void judge_slow_turn(const struct chart *chart, const struct rule *rule, const s
 	finding->advice = turn_advice(sum);
 	if (sum->slow_turns) {
 		finding_note(finding, "slow_turns", sum->slow_turns);
-		finding_note(finding, "turn_ns", (double)sum->slow_ns / sum->slow_turns);
+		finding_note(finding, "turn_ns", slow_own_ns(sum) / sum->slow_turns);
 		finding_note(finding, "on_cpu_ns", slow_on_cpu_ns(sum) / sum->slow_turns);
 		finding_note(finding, "blocked_ns", (double)sum->slow_blocked_ns / sum->slow_turns);
 		finding_note(finding, "runnable_ns", (double)sum->slow_runnable_ns / sum->slow_turns);
@@ -195,7 +201,7 @@ void judge_slow_turn(const struct chart *chart, const struct rule *rule, const s
 		finding_note(finding, "under_way_ns", row->loop->turning_ns);
 		finding_note(finding, "waiting", waiting);
 	}
-	finding->stall_ms = (sum->slow_ns + (waiting ? row->loop->turning_ns : 0)) / MS;
+	finding->stall_ms = (slow_own_ns(sum) + (waiting ? row->loop->turning_ns : 0)) / MS;
 	finding_weigh(finding);
 	stack_of_loop(finding, row, blocked ? STACK_SLEEP : STACK_TURN);
 	stack_of_loop(finding, row, blocked ? STACK_TURN : STACK_SLEEP);
