@@ -80,10 +80,18 @@ static void undrained_now(void **state)
 	silent();
 	set(THRESHOLD_stalled, 199);
 	speaks("et-undrained");
+	/* It was not reported, so it is the kernel's turn. */
+	d->flags = FD_SERVED;
+	silent();
+	d->flags = FD_REPORTED | FD_SERVED;
 	/* The loop may yet come to it, */
 	loop->loop->turning = 1;
 	silent();
+	/* unless that is another one; */
+	loop_row(2, WATCH_EPOLL)->loop->turning = 1;
+	silent();
 	loop->loop->turning = 0;
+	speaks("et-undrained");
 	/* the last call may have left nothing, */
 	d->flags |= FD_DRAINED;
 	silent();
@@ -105,17 +113,19 @@ static void undrained_now(void **state)
 
 static void oneshot(void **state)
 {
-	struct row *row = fd_row(KIND_TCP, EPOLLIN | EPOLLONESHOT);
+	struct row *row = fd_row(KIND_TCP, EPOLLIN | EPOLLONESHOT), *loop = loop_row(1, WATCH_EPOLL);
 	struct descriptor *d = &row->fd->descriptor;
 	struct signs *seen;
 
 	(void)state;
-	loop_row(1, WATCH_EPOLL);
 	row->fd->head.disarmed = 1;
 	row->fd->head.queued = 100;
 	d->flags = FD_REPORTED;
 	d->reported_ns = NOW_NS - 200 * MS;
 	assert_true(figure(speaks("oneshot-not-rearmed"), "pending_ns") == 200 * MS);
+	assert_int_equal(findings.list[0].confidence, CONFIDENCE_HIGH);
+	loop->loop->turning = 1;
+	assert_int_equal(speaks("oneshot-not-rearmed")->confidence, CONFIDENCE_MEDIUM);
 	/* Whoever took it is at work on it. */
 	d->called_ns = NOW_NS - 199 * MS;
 	silent();
@@ -206,11 +216,15 @@ static void spin_kinds(void **state)
 		const char *says;
 	} cases[] = {
 		{ KIND_LISTENER, CALL_accept4, -24, EPOLLIN, "too many open files" },
+		{ KIND_LISTENER, CALL_accept, -23, EPOLLIN, "too many open files" },
+		{ KIND_LISTENER, CALL_accept, -11, EPOLLIN, "not read" },
 		{ KIND_TIMERFD, 0, 0, EPOLLIN, "not read" },
 		{ KIND_EVENTFD, 0, 0, EPOLLIN, "not read" },
 		{ KIND_TCP, 0, 0, EPOLLHUP, "hang-up" },
 		{ KIND_TCP, 0, 0, EPOLLERR, "error" },
 		{ KIND_TCP, 0, 0, EPOLLOUT, "EPOLLOUT" },
+		{ KIND_TCP, 0, 0, EPOLLIN | EPOLLOUT, "not read" },
+		{ KIND_TCP, CALL_write, 0, EPOLLIN, "not read" },
 		{ KIND_TCP, CALL_read, 0, EPOLLIN | EPOLLRDHUP, "at its end" },
 		{ KIND_TCP, 0, 0, EPOLLIN, "not read" },
 	};
@@ -252,7 +266,7 @@ static void stale(void **state)
 
 static void polling(void **state)
 {
-	struct row *row = fd_row(KIND_TCP, 0);
+	struct row *row = fd_row(KIND_TCP, 0), *loop = loop_row(1, WATCH_EPOLL);
 	struct signs *seen = signs_of(row);
 
 	(void)state;
@@ -268,8 +282,14 @@ static void polling(void **state)
 	silent();
 	set(THRESHOLD_poll_share, 0.4);
 	speaks("eagain-polling");
-	/* Of several, one finds what another took. */
+	/* Of several, be it processes, threads or sets, one finds what another took. */
 	row->fd->holders = 2;
+	silent();
+	row->fd->holders = 1;
+	row->fd->descriptor.sets = 2;
+	silent();
+	row->fd->descriptor.sets = 1;
+	loop->loop->figures.threads = 2;
 	silent();
 }
 
@@ -331,6 +351,14 @@ static void blocking_fd(void **state)
 	row->fd->head.named = 1;
 	d->mask = EPOLLIN;
 	silent();
+	d->mask |= EPOLLET;
+	/* One without O_NONBLOCK that never blocks; and two that do. */
+	d->kind = KIND_EVENTFD;
+	silent();
+	d->kind = KIND_UNIX;
+	speaks("et-blocking-fd");
+	d->kind = KIND_LISTENER;
+	speaks("et-blocking-fd");
 }
 
 static void blocking_call(void **state)
@@ -542,9 +570,12 @@ static void batch_full(void **state)
 	silent();
 	row->loop->descriptors = 5;
 	speaks("batch-full");
-	row->loop->figures.room = 1;
 	row->loop->figures.threads = 2;
+	speaks("batch-full");
+	row->loop->figures.room = 1;
 	silent();
+	row->loop->figures.threads = 1;
+	speaks("batch-full");
 }
 
 static void setsize(void **state)
