@@ -107,7 +107,8 @@ def rows_of(name, macro):
     """The rows of a table of the program: the strings of each, joined as C does."""
     text = (USER / name).read_text(encoding="utf-8")
     for row in re.findall(rf"(?ms)^{macro}\((.*?)\)$", text):
-        yield [re.sub(r'"\s*"', "", word) for word in re.findall(r'(?s)"(?:[^"]|"\s+")*"', row)], row
+        words = re.findall(r'(?s)"(?:[^"]|"\s+")*"', row)
+        yield [re.sub(r'"\s*"', "", word) for word in words], row
 
 
 def rules():
@@ -203,7 +204,8 @@ def fail_on(level, program, status, out):
 @cli.alone
 def critical():
     """A fifth of a CPU, which others are not to take from it."""
-    diagnosed(FAULT, "-q", "-d", 0.5, "--fail-on", "critical")[1].ends(3, out=b"critical: lt-spin: ")
+    _, result = diagnosed(FAULT, "-q", "-d", 0.5, "--fail-on", "critical")
+    result.ends(3, out=b"critical: lt-spin: ")
 
 
 def remark():
