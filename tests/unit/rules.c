@@ -391,7 +391,11 @@ static void blocking_call(void **state)
 	seen->sum[SIGN_disk_block_ns] = 60 * MS;
 	silent();
 	sum_of(loop)->held_up = 1;
-	assert_non_null(strstr(speaks("blocking-in-loop")->verdict, "by a disk"));
+	sum_of(loop)->slow_turns = 1;
+	sum_of(loop)->slow_ns = sum_of(loop)->slow_blocked_ns = 60 * MS;
+	assert_non_null(strstr(speaks_too("blocking-in-loop")->verdict, "by a disk"));
+	speaks_too("slow-turn");
+	assert_int_equal(findings.count, 2);
 }
 
 /* Loops */
@@ -506,26 +510,77 @@ static void slow_turn(void **state)
 	assert_non_null(strstr(finding->verdict, "blocked"));
 	assert_int_equal(finding->stacks[0].kind, STACK_SLEEP);
 	assert_int_equal(finding->stacks[0].object, 1);
+	/* Who polls one descriptor is no loop. */
+	row->loop->figures.key.watch = WATCH_POLL;
+	row->loop->descriptors = 1;
+	silent();
+	row->loop->descriptors = 2;
+	speaks("slow-turn");
 	/* Nobody waited. */
 	sum->held_up = 0;
-	assert_int_equal(speaks("slow-turn")->severity, SEVERITY_INFO);
-	sum->slow_turns = 0;
 	silent();
 }
 
 /* A turn that has not ended. */
 static void stuck_turn(void **state)
 {
-	struct row *row = loop_row(1, WATCH_EPOLL);
+	struct row *row = loop_row(1, WATCH_EPOLL), *fd = fd_row(KIND_TCP, EPOLLIN);
 
 	(void)state;
 	row->loop->turning = 1;
 	row->loop->turning_ns = 50 * MS;
+	silent();
+	fd->fd->head.queued = 1;
 	assert_true(figure(speaks("slow-turn"), "under_way_ns") == 50 * MS);
+	assert_true(figure(&findings.list[0], "waiting") == 1);
 	row->loop->turning_ns--;
 	silent();
 	set(THRESHOLD_slow_turn, 49);
 	speaks("slow-turn");
+	/* It was called on in this turn, or is another loop's. */
+	fd->fd->descriptor.called_ns = NOW_NS - row->loop->turning_ns;
+	silent();
+	fd->fd->descriptor.called_ns--;
+	speaks("slow-turn");
+	fd->fd->descriptor.ep++;
+	silent();
+}
+
+/* A call that has not ended since the watch began, while what its process is to serve waits. */
+static void stuck_call(void **state)
+{
+	struct in_flight thread = {
+		.tgid = TGID, .tid = TGID + 1, .comm = "server", .call = CALL_read,
+		.age_ns = 10 * MS, .phase = PHASE_BLOCKED,
+	};
+	struct row *fd = fd_row(KIND_TCP, EPOLLIN), *loop;
+
+	(void)state;
+	reading.in_flight = &thread;
+	reading.nr_in_flight = 1;
+	silent();
+	fd->fd->head.queued = 1;
+	assert_true(figure(speaks("blocking-in-loop"), "waiting") == 1);
+	assert_int_equal(findings.list[0].tid, TGID + 1);
+	assert_int_equal(findings.list[0].fd, -1);
+	thread.age_ns--;
+	silent();
+	set(THRESHOLD_block, 9);
+	speaks("blocking-in-loop");
+	thread.phase = PHASE_WOKEN;
+	silent();
+	thread.phase = PHASE_BLOCKED;
+	thread.call = CALL_epoll_wait;
+	silent();
+	thread.call = CALL_write;
+	speaks("blocking-in-loop");
+	/* Its own thread is a worker's: somebody waits, or has waited, for the set. */
+	loop = loop_row(1, WATCH_EPOLL);
+	silent();
+	loop->loop->figures.key.ep++;
+	speaks("blocking-in-loop");
+	fd->fd->descriptor.sum.calls = 1;
+	silent();
 }
 
 static void ctl_churn(void **state)
@@ -738,7 +793,7 @@ static void order(void **state)
 	(void)state;
 	*sum_of(loop) = (struct loop_sum){
 		.waits = 3000, .idle = 3000, .idle_runs = 3000, .idle_run_ns = 300 * MS,
-		.slow_turns = 1, .slow_ns = 60 * MS,
+		.ctl_calls = 1000,
 	};
 	signs_of(fd_row(KIND_TCP, EPOLLIN))->sum[SIGN_stale] = 1;
 	signs[0].signs.loop = 0;
@@ -750,9 +805,25 @@ static void order(void **state)
 	assert_string_equal(findings.list[0].rule->id, "scan-waste");
 	assert_int_equal(findings.list[0].severity, SEVERITY_CRITICAL);
 	assert_string_equal(findings.list[1].rule->id, "zero-timeout");
-	assert_string_equal(findings.list[2].rule->id, "stale-fd");
-	assert_string_equal(findings.list[3].rule->id, "slow-turn");
-	assert_int_equal(findings.list[3].severity, SEVERITY_INFO);
+	assert_string_equal(findings.list[2].rule->id, "ctl-churn");
+	assert_string_equal(findings.list[3].rule->id, "stale-fd");
+}
+
+/* Of those of one rule in one process a few stay, and the first says how many are left out. */
+static void alike(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 8; i++)
+		fd_row(KIND_TCP, EPOLLIN | EPOLLET)->fd->head.nonblock = 0;
+	for (struct row *row = reading.fds.table; row; row = row->hh.next)
+		row->fd->descriptor.masks[0] = 1;
+	judge();
+	assert_int_equal(findings.count, 5);
+	assert_int_equal(findings.list[0].similar, 3);
+	for (u32 i = 0; i < findings.count; i++) {
+		assert_string_equal(findings.list[i].rule->id, "et-blocking-fd");
+		assert_true(!i || !findings.list[i].similar);
+	}
 }
 
 /* More evidence than there is room for is left out. */
@@ -828,9 +899,9 @@ int main(void)
 		TEST(oneshot), TEST(lost_out), TEST(starvation), TEST(spin), TEST(spin_kinds),
 		TEST(stale), TEST(polling), TEST(herd), TEST(blocking_fd), TEST(blocking_call),
 		TEST(zero_timeout), TEST(early_return), TEST(kernel_spin), TEST(cpu_starved),
-		TEST(slow_turn), TEST(stuck_turn), TEST(ctl_churn), TEST(batch_full), TEST(setsize),
+		TEST(slow_turn), TEST(stuck_turn), TEST(stuck_call), TEST(ctl_churn), TEST(batch_full), TEST(setsize),
 		TEST(accept_skew), TEST(scan_waste), TEST(scan_epoll), TEST(empty), TEST(idle),
-		TEST(merged), TEST(lacking), TEST(order), TEST(evidence), TEST(severities),
+		TEST(merged), TEST(lacking), TEST(order), TEST(alike), TEST(evidence), TEST(severities),
 		TEST(names), TEST(all_spoke),
 	};
 
