@@ -110,28 +110,12 @@ struct text evidence_text(const struct evidence *evidence)
 	return text;
 }
 
-#define COLUMNS 80
 #define INDENT 12
 
-/* Words of @text in lines of 80 columns, the first behind @label. */
+/* The first line behind @label. */
 static void print_wrapped(FILE *out, const char *label, const char *text)
 {
-	int at = fprintf(out, "  %-*s", INDENT - 2, label);
-
-	while (*text) {
-		int len = strcspn(text, " ");
-
-		if (at > INDENT && at + 1 + len > COLUMNS) {
-			putc('\n', out);
-			at = fprintf(out, "%*s", INDENT, "");
-		}
-		if (at > INDENT)
-			at += fprintf(out, " ");
-		at += fprintf(out, "%.*s", len, text);
-		text += len;
-		text += strspn(text, " ");
-	}
-	putc('\n', out);
+	text_wrap(out, fprintf(out, "  %-*s", INDENT - 2, label), INDENT, text);
 }
 
 static void print_evidence(FILE *out, const struct finding *finding)
@@ -178,17 +162,27 @@ static void print_where(FILE *out, const struct report *report, const struct fin
 /* Never by colour alone: the word says it. */
 static const char *const colors[NR_SEVERITIES] = { "\033[36m", "\033[33m", "\033[31m" };
 
+static void print_head(FILE *out, const struct finding *finding, bool color)
+{
+	const char *severity = severity_words[finding->severity];
+	char thread[32] = "", fd[40] = "", line[3 * TEXT_MAX];
+
+	if (finding->tid && finding->tid != finding->tgid)
+		snprintf(thread, sizeof(thread), ", thread %u", finding->tid);
+	if (finding->fd >= 0)
+		snprintf(fd, sizeof(fd), ", descriptor %" PRIi64, (s64)finding->fd);
+	snprintf(line, sizeof(line), "%s: %s, pid %u%s%s%s%s", finding->rule->id,
+		 text_name(finding->comm, COMM_LEN).buf, finding->tgid, thread, fd,
+		 finding->object.buf[0] ? ", " : "", finding->object.buf);
+	fprintf(out, "%s%s%s: ", color ? colors[finding->severity] : "", severity,
+		color ? "\033[0m" : "");
+	text_wrap(out, strlen(severity) + 2, INDENT, line);
+}
+
 static void print_finding(FILE *out, const struct report *report, const struct finding *finding,
 			  bool color)
 {
-	fprintf(out, "%s%s%s: %s: %s, pid %u", color ? colors[finding->severity] : "",
-		severity_words[finding->severity], color ? "\033[0m" : "", finding->rule->id,
-		text_name(finding->comm, COMM_LEN).buf, finding->tgid);
-	if (finding->tid && finding->tid != finding->tgid)
-		fprintf(out, ", thread %u", finding->tid);
-	if (finding->fd >= 0)
-		fprintf(out, ", descriptor %" PRIi64, (s64)finding->fd);
-	fprintf(out, "%s%s\n", finding->object.buf[0] ? ", " : "", finding->object.buf);
+	print_head(out, finding, color);
 	print_wrapped(out, "", finding->verdict);
 	print_evidence(out, finding);
 	print_cost(out, finding);
@@ -209,10 +203,17 @@ static void print_finding(FILE *out, const struct report *report, const struct f
 static void print_watched(FILE *out, const struct report *report,
 			  const struct diagnosis *diagnosis)
 {
-	fprintf(out, "watched for %s: %" PRIu64 " processes, %" PRIu64 " loops, %" PRIu64
-		" descriptors, %" PRIu64 " calls, %s backend\n", text_ns(report->duration_ns).buf,
-		diagnosis->processes, diagnosis->loops, diagnosis->descriptors, diagnosis->calls,
-		report->backend);
+	u64 processes = diagnosis->processes, loops = diagnosis->loops, calls = diagnosis->calls;
+	u64 descriptors = diagnosis->descriptors;
+	char line[2 * TEXT_MAX];
+
+	snprintf(line, sizeof(line), "%swatched for %s: %" PRIu64 " process%s, %" PRIu64 " loop%s, %"
+		 PRIu64 " descriptor%s, %" PRIu64 " call%s, %s backend",
+		 diagnosis->findings.count ? "" : "nothing found; ",
+		 text_ns(report->duration_ns).buf, processes, processes == 1 ? "" : "es",
+		 loops, loops == 1 ? "" : "s", descriptors, descriptors == 1 ? "" : "s",
+		 calls, calls == 1 ? "" : "s", report->backend);
+	text_wrap(out, 0, INDENT, line);
 	for (u32 i = 0; i < nr_rules; i++) {
 		const char *why = rule_unjudged(&diagnosis->chart, &rules[i]);
 
@@ -238,8 +239,6 @@ static void print(FILE *out, const struct report *report)
 	for (u32 i = 0; i < diagnosis.findings.count; i++)
 		print_finding(out, report, &diagnosis.findings.list[i],
 			      colored(out, report->options));
-	if (!diagnosis.findings.count)
-		fprintf(out, "nothing found; ");
 	print_watched(out, report, &diagnosis);
 	report_losses(out, report);
 	diagnosis_free(&diagnosis);

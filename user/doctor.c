@@ -4,6 +4,7 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,19 +54,31 @@ static bool threshold_of(const char *name, const char *rule)
 	return !strncmp(name, rule, len) && name[len] == '.';
 }
 
+static void __attribute__((format(printf, 1, 2))) print_line(const char *format, ...)
+{
+	char line[2 * TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	text_wrap(stdout, printf("    "), 8, line);
+}
+
 /* --rules: the rules, from when on they speak, and what they need. */
 static void print_rules(void)
 {
 	for (u32 i = 0; i < nr_rules; i++) {
 		const struct rule *rule = &rules[i];
 
-		printf("%s\n    %s\n    needs: %s\n", rule->id, rule->about,
-		       rule->need == RULE_NEED_CONTENTS ?
-		       "calls, phases, and what is left in descriptors" : "calls and phases");
+		printf("%s\n", rule->id);
+		print_line("%s", rule->about);
+		print_line("needs: %s", rule->need == RULE_NEED_CONTENTS ?
+			   "calls, phases, and what is left in descriptors" : "calls and phases");
 		for (int t = 0; t < NR_THRESHOLDS; t++) {
 			if (threshold_of(thresholds[t].name, rule->id))
-				printf("    %s = %g %s: %s\n", thresholds[t].name,
-				       thresholds[t].value, thresholds[t].unit, thresholds[t].why);
+				print_line("%s = %g %s: %s", thresholds[t].name, thresholds[t].value,
+					   thresholds[t].unit, thresholds[t].why);
 		}
 	}
 }
@@ -145,7 +158,7 @@ static const char doc[] =
 	"wrong: with the figures, where in the code, what it costs, and what would disprove it. Says "
 	"nothing where nothing is wrong.\v"
 	"  iophase doctor -p 1234 -d 30               one process for half a minute\n"
-	"  iophase doctor -n nginx --fail-on warning  for scripts: exit code 3 if there is a fault\n"
+	"  iophase doctor -n nginx --fail-on warning  for scripts: 3 if there is a fault\n"
 	"  iophase doctor --set slow-turn.ms=200      all of the machine, with patience";
 
 int doctor_main(int argc, char **argv)
@@ -154,7 +167,7 @@ int doctor_main(int argc, char **argv)
 	static const struct argp argp = {
 		.options = option_table,
 		.parser = parse_option,
-		.args_doc = "\n[-- COMMAND [ARGS]]",
+		.args_doc = "[-- COMMAND [ARGS]]",
 		.doc = doc,
 		.children = children,
 	};

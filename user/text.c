@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "text.h"
 
-#include <stdio.h>
 #include <string.h>
 
 struct unit {
@@ -133,6 +132,27 @@ struct text text_json_name(const char *name, size_t size)
 		}
 	}
 	return text;
+}
+
+#define COLUMNS 80
+
+void text_wrap(FILE *out, int at, int indent, const char *text)
+{
+	bool first = true;
+
+	while (*text) {
+		int len = strcspn(text, " ");
+
+		if (at > indent && at + !first + len > COLUMNS) {
+			fprintf(out, "\n%*s", indent, "");
+			at = indent;
+			first = true;
+		}
+		at += fprintf(out, "%s%.*s", first ? "" : " ", len, text);
+		first = false;
+		text += len + !!text[len];
+	}
+	putc('\n', out);
 }
 
 struct text text_errno(int error)

@@ -4,6 +4,7 @@
 #define IOPHASE_TEXT_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "types.h"
 
@@ -33,6 +34,12 @@ struct text text_name(const char *name, size_t size);
  * backslash is doubled, so that nothing is lost and every text can be told from its escape.
  */
 struct text text_json_name(const char *name, size_t size);
+
+/*
+ * Prints the words of @text, and ends the line: after @at columns that are there already, in lines
+ * of 80 columns of which those that follow begin at column @indent. A longer word has its own.
+ */
+void text_wrap(FILE *out, int at, int indent, const char *text);
 
 /* "EAGAIN" for 11; "errno 4711" for one that has no name. */
 struct text text_errno(int error);

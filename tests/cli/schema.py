@@ -218,7 +218,7 @@ def strict():
         "a fraction of a ns": lambda d: d["rows"][0].update(wall_ns=1.5),
         "a wait call without scanned": lambda d: d["rows"][row["poll"]].pop("scanned"),
         "a read with ready": lambda d: d["rows"][row["read"]].update(ready=1),
-        "an unknown call": lambda d: d["rows"][0].update(call="fsync"),
+        "an unknown call": lambda d: d["rows"][0].update(call="open"),
         "an unknown tier": lambda d: d["rows"][0]["tiers"].update(copy="guessed"),
         "a copy time of an output call": lambda d: d["rows"][row["sendto"]].update(copy_ns=0),
         "another version": lambda d: d.update(schema_version=2),

@@ -13,6 +13,8 @@ $(UNIT)/text.test: $(OBJ)/text.o
 $(UNIT)/calls.test: $(OBJ)/calls.o
 $(UNIT)/fd.test: $(addprefix $(OBJ)/,fd.o rows.o calls.o text.o fail.o)
 $(UNIT)/rows.test: $(addprefix $(OBJ)/,rows.o calls.o fail.o)
+$(UNIT)/rules.test: $(addprefix $(OBJ)/,rules.o rules_fd.o rules_loop.o rules_crew.o rules_call.o \
+		    rules_thread.o finding.o fd.o rows.o calls.o text.o fail.o)
 $(UNIT)/options.test: $(addprefix $(OBJ)/,options.o backend.o calls.o rows.o fail.o)
 
 SYMBOLS := $(addprefix $(OBJ)/,symbols.o stack.o cfi.o image.o module.o object.o debuginfo.o \

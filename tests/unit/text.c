@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Figures and names as text. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "unit.h"
@@ -116,11 +117,41 @@ static void errnos(void **state)
 	assert_string_equal(text_errno(4711).buf, "errno 4711");
 }
 
+static void assert_wrapped(int at, int indent, const char *text, const char *lines)
+{
+	char *buffer;
+	size_t size;
+	FILE *out = open_memstream(&buffer, &size);
+
+	text_wrap(out, at, indent, text);
+	fclose(out);
+	assert_string_equal(buffer, lines);
+	free(buffer);
+}
+
+static void wrapped(void **state)
+{
+	char word[101] = "", lines[256];
+
+	(void)state;
+	assert_wrapped(0, 4, "", "\n");
+	assert_wrapped(4, 4, "two  words", "two  words\n");
+	/* 80 columns are full with the last letter of this, and not a line more. */
+	assert_wrapped(73, 4, "one two", "one two\n");
+	assert_wrapped(74, 4, "one two", "one\n    two\n");
+	assert_wrapped(78, 4, "one two", "\n    one two\n");
+	/* What is too long for any line is not cut. */
+	memset(word, 'x', 100);
+	assert_wrapped(4, 4, word, strcat(strcpy(lines, word), "\n"));
+	assert_wrapped(5, 4, word, strcat(strcat(strcpy(lines, "\n    "), word), "\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(times), cmocka_unit_test(counts), cmocka_unit_test(widths),
 		cmocka_unit_test(names), cmocka_unit_test(full_names), cmocka_unit_test(errnos),
+		cmocka_unit_test(wrapped),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
