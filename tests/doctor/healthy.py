@@ -273,11 +273,34 @@ def run_delays(pid):
     return delays
 
 
-def witness(finding, before, after, seconds):
-    """Of a loop that says it has no CPU: what the scheduler says, in the same words."""
-    if finding["rule"] == STARVED and finding["tid"] in after:
-        ns = after[finding["tid"]] - before.get(finding["tid"], 0)
-        finding["schedstat_ms_per_s"] = ns / 1e6 / seconds
+class RunDelays:
+    """What threads wait for a CPU during the block, also those that end before it does."""
+    EVERY_S = 0.5
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.over = threading.Event()
+
+    def __enter__(self):
+        self.before = self.after = run_delays(self.pid)
+        self.thread = threading.Thread(target=self._look, daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+        self.after = self.after | run_delays(self.pid)
+
+    def _look(self):
+        while not self.over.wait(self.EVERY_S):
+            self.after = self.after | run_delays(self.pid)
+
+    def witness(self, finding, seconds):
+        """Of a loop that says it has no CPU: what the scheduler says, in the same words."""
+        if finding["rule"] == STARVED and (ns := self.after.get(finding["tid"])) is not None:
+            ns -= self.before.get(finding["tid"], 0)
+            finding["schedstat_ms_per_s"] = ns / 1e6 / seconds
 
 
 def starved_indeed(finding):
@@ -290,15 +313,14 @@ def examine(case, args, seconds):
     with case.scene() as server:
         time.sleep(SETTLE_S)
         root = server.process.pid
-        before = run_delays(root)
         if args.show:
             print(f"# {case.server}, {case.state}: process {root}, port {server.port}", flush=True)
-        document = diagnose(args.iophase, root, seconds)
-        after = run_delays(root)
+        with RunDelays(root) as delays:
+            document = diagnose(args.iophase, root, seconds)
         if server.process.poll() is not None:
             raise Unable(f"{case.server} ended under the watch")
     for finding in document["findings"]:
-        witness(finding, before, after, document["duration_ns"] / 1e9)
+        delays.witness(finding, document["duration_ns"] / 1e9)
     lost = {name: count for name, count in document["lost"].items() if count}
     if lost:
         print(f"# {case.server}, {case.state}: lost {lost}", flush=True)
