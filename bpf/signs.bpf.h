@@ -50,7 +50,7 @@ __noinline int sign_add(u64 born, u32 id, u64 ns)
 	if (!sum || !th || id >= NR_SIGNS - 1)
 		return 0;
 	__sync_fetch_and_add(&sum->sum[id], 1);
-	if (id != SIGN_resumes)
+	if (id != SIGN_resumes && id != SIGN_returns && id != SIGN_out_resumes)
 		__sync_fetch_and_add(&sum->sum[id + 1], ns);
 	sum->proc = th->proc;
 	sum->tid = task->pid;
@@ -64,31 +64,74 @@ __noinline int sign_add(u64 born, u32 id, u64 ns)
 /* And so many waits in a row that return nothing at once are no mere look at what there is. */
 #define IDLE_RUN	64
 
-/* Edge-triggered: what was left in it was not touched for long, and the loop slept meanwhile. */
+/* What was at @ns was before the turn of the running thread, if it is in one. */
+static __always_inline bool before_turn(struct activity *act, u64 ns)
+{
+	return !act->turn_ns || ns < act->told_ns;
+}
+
+/*
+ * Edge-triggered: what an input call left in it was not touched for long. One that was written to
+ * since its report, but not read from, is not meant to be read now.
+ */
 static __always_inline bool left_stalls(struct descriptor *d, u64 now)
 {
-	return (d->flags & (FD_REPORTED | FD_SERVED | FD_DRAINED)) == (FD_REPORTED | FD_SERVED) &&
+	return (d->flags & (FD_REPORTED | FD_READ | FD_DRAINED)) == (FD_REPORTED | FD_READ) &&
 	       d->left && d->left != LEFT_UNKNOWN && now > d->called_ns + knobs.limits.stall_ns;
 }
 
-/* There was no room to write, and now there is. */
-static __always_inline void signs_writable(struct descriptor *d, u64 now)
+/* It was reported, and nobody has looked into it for long. */
+static __always_inline bool report_lies(struct descriptor *d, u64 now)
 {
+	return (d->flags & (FD_REPORTED | FD_READ)) == FD_REPORTED &&
+	       now > d->reported_ns + knobs.limits.stall_ns;
+}
+
+/* There was no room to write, and now there is. */
+static __always_inline void signs_writable(struct descriptor *d, u32 events, u64 now)
+{
+	struct activity *act = activity_of(bpf_get_current_task_btf());
 	struct signs *sum = signs_of(d->born_ns);
 
-	if (sum)
+	if (act)
+		act->writable = true;
+	if (sum) {
 		sum->out_ready_ns = now;
+		sum->out_with_in = !!(events & EPOLLIN);
+	}
 	d->flags |= FD_OUT_READY;
 }
 
+/* It is a stall if it is this report that lets the program read on: signs_read(). */
 static __always_inline void signs_stall(struct descriptor *d, u64 now)
+{
+	struct signs *sum = signs_of(d->born_ns);
+
+	if (!sum)
+		return;
+	sum->left = d->left;
+	sum->stalled_ns = now - d->called_ns;
+	d->flags |= FD_STALLED;
+}
+
+/*
+ * An input call on @d begins, which is edge-triggered. The program may come to it by itself: for
+ * time has passed, or there is room again where it is to write what it reads. Then what was in it
+ * was left on purpose, and nothing was forgotten.
+ */
+static __always_inline void signs_read(struct activity *act, struct descriptor *d, u64 now)
 {
 	struct signs *sum;
 
-	sign_add(d->born_ns, SIGN_stalls, now - d->called_ns);
-	sum = signs_of(d->born_ns);
-	if (sum)
-		sum->left = d->left;
+	/* Long after, but in the same turn, is a turn that is slow. */
+	if (d->flags & FD_WAITED || (left_stalls(d, now) && before_turn(act, d->called_ns)) ||
+	    (report_lies(d, now) && before_turn(act, d->reported_ns))) {
+		sign_add(d->born_ns, SIGN_resumes, 0);
+	} else if (d->flags & FD_STALLED && !act->writable) {
+		sum = signs_of(d->born_ns);
+		sign_add(d->born_ns, SIGN_stalls, sum ? sum->stalled_ns : 0);
+	}
+	d->flags &= ~(FD_WAITED | FD_STALLED);
 }
 
 static __always_inline void signs_spin(struct descriptor *d, u32 events, u64 now)
@@ -108,18 +151,43 @@ static __always_inline void signs_spin(struct descriptor *d, u32 events, u64 now
  * What is reported at once after a turn that went into one descriptor has waited for that, unless it is
  * known to have come later.
  */
-static __always_inline void signs_starved(struct descriptor *d, u64 now)
+static __always_inline void signs_starved(struct activity *act, struct descriptor *d, u64 now)
 {
-	struct activity *act = activity_of(bpf_get_current_task_btf());
 	u64 lag;
 
-	if (!act || !act->last_hog_born || act->last_hog_born == d->born_ns)
+	if (!act->last_hog_born || act->last_hog_born == d->born_ns)
 		return;
 	lag = d->ready_ns && d->ready_ns < now ? now - d->ready_ns : act->last_hog_ns;
 	if (lag < knobs.limits.starve_ns)
 		return;
 	sign_add(act->last_hog_born, SIGN_starves, lag);
 	sign_add(act->last_hog_born, SIGN_drains, act->last_hog_ns);
+}
+
+/*
+ * What is reported at once after a slow turn has waited for its end, unless it is known to have
+ * come no sooner than that: as when a client that was answered in the end asks again.
+ */
+static __always_inline void signs_held_up(struct activity *act, struct descriptor *d, u64 now)
+{
+	struct event_loop *loop;
+
+	if (!act->slow_then || (d->ready_ns && d->ready_ns + knobs.limits.block_ns > now))
+		return;
+	act->slow_then = false;
+	loop = loop_at(act->loop);
+	if (loop)
+		ADD(&loop->sum, held_up, 1);
+}
+
+static __always_inline void signs_at_once(struct descriptor *d, u64 now)
+{
+	struct activity *act = activity_of(bpf_get_current_task_btf());
+
+	if (!act)
+		return;
+	signs_starved(act, d, now);
+	signs_held_up(act, d, now);
 }
 
 /* @d is reported by number @fd, which was closed. */
@@ -167,9 +235,9 @@ __noinline int signs_report(struct descriptor *d, u32 events, u64 now, u32 slept
 		return 0;
 	flags = d->flags;
 	if (!slept)
-		signs_starved(d, now);
+		signs_at_once(d, now);
 	if ((flags & (FD_OUT_BLOCKED | FD_OUT_READY)) == FD_OUT_BLOCKED && events & EPOLLOUT)
-		signs_writable(d, now);
+		signs_writable(d, events, now);
 	if (d->watch == WATCH_EPOLL && d->mask & EPOLLET) {
 		if (slept && left_stalls(d, now))
 			signs_stall(d, now);
@@ -190,15 +258,22 @@ __noinline int signs_report(struct descriptor *d, u32 events, u64 now, u32 slept
 /* Who looks into an empty descriptor again so soon polls it. */
 #define POLL_NS		10000000
 
-/* There is room again, and it was not used for long. */
+/*
+ * There is room again, and it was not used for long: not until another report, or what came with it
+ * was read alone. Else the program came to it by itself, as who limits the rate of what it sends.
+ */
 static __always_inline void signs_written_late(struct descriptor *d, u64 now)
 {
 	struct signs *sum = signs_of(d->born_ns);
+	bool lost;
 
-	if (sum && sum->out_ready_ns && now > sum->out_ready_ns + knobs.limits.out_ns)
-		sign_add(d->born_ns, SIGN_lost_outs, now - sum->out_ready_ns);
-	if (sum)
-		sum->out_ready_ns = 0;
+	if (!sum)
+		return;
+	lost = d->reported_ns > sum->out_ready_ns || (sum->out_with_in && d->flags & FD_READ);
+	if (sum->out_ready_ns && now > sum->out_ready_ns + knobs.limits.out_ns)
+		sign_add(d->born_ns, lost ? SIGN_lost_outs : SIGN_out_resumes,
+			 now - sum->out_ready_ns);
+	sum->out_ready_ns = 0;
 }
 
 static __always_inline void signs_output(struct descriptor *d, s64 ret, u64 now)
@@ -211,12 +286,17 @@ static __always_inline void signs_output(struct descriptor *d, s64 ret, u64 now)
 }
 
 /* A call on @d was blocked in a turn. */
-static __always_inline void signs_blocked(struct thread *th, struct descriptor *d)
+static __always_inline void signs_blocked(struct thread *th, struct activity *act,
+					  struct descriptor *d)
 {
 	bool disk = th->blocked_d_ns * 2 > th->blocked_ns;
+	struct event_loop *loop;
 	struct signs *sum;
 
 	if (th->blocked_ns < knobs.limits.block_ns)
+		return;
+	loop = act->turn_ns ? loop_at(act->loop) : NULL;
+	if (loop && turn_apart(loop))
 		return;
 	sign_add(d->born_ns, disk ? SIGN_disk_blocks : SIGN_blocks, th->blocked_ns);
 	sum = signs_of(d->born_ns);
@@ -257,11 +337,18 @@ __noinline int signs_call(struct thread *th, struct descriptor *d, u32 call, s64
 	if (call_progresses(th, d, kind, ret))
 		d->flags |= FD_PROGRESS;
 	if (act->turn_ns || d->mask & EPOLLET)
-		signs_blocked(th, d);
+		signs_blocked(th, act, d);
+	/* It takes from this one; whether it was empty, or no room in the other, is not known. */
+	if (kind.args == ARGS_SPLICE) {
+		d->flags |= FD_READ;
+		return 0;
+	}
 	if (kind.class == CLASS_OUTPUT) {
 		signs_output(d, ret, now);
 		return 0;
 	}
+	if (!call_peeks(th, kind))
+		d->flags |= FD_READ;
 	if (input_flags(th, kind) & MSG_DONTWAIT)
 		d->flags |= FD_DONTWAIT;
 	else
@@ -284,21 +371,40 @@ static __always_inline void run_ends(struct activity *act, u64 now)
 	if (act->run_calls >= DRAIN_CALLS && now - act->run_ns > act->hog_ns) {
 		act->hog_born = act->run_born;
 		act->hog_ns = now - act->run_ns;
+		/* The rest is not its own doing. */
+		act->hog_own_ns = act->hog_ns - (act->turn_runnable_ns - act->run_runnable_ns);
 	}
 	act->run_calls = 0;
 }
 
-/* A call of @class on @d begins. */
-__noinline int signs_enter(struct activity *act, struct descriptor *d, u32 class, u64 now)
+/*
+ * It is written to, long after all else that was done with it, and no report of it has come. The
+ * answer to a question goes on, and what else was asked meanwhile is left until its turn has come.
+ */
+static __always_inline void signs_written(struct descriptor *d)
+{
+	d->flags |= FD_WAITED;
+	sign_add(d->born_ns, SIGN_returns, 0);
+}
+
+/* A call on @d begins, which @takes something from it. */
+__noinline int signs_enter(struct activity *act, struct descriptor *d, bool takes, u64 now)
 {
 	if (!act || !d)
 		return 0;
-	if (class == CLASS_INPUT && d->mask & EPOLLET && left_stalls(d, now))
-		sign_add(d->born_ns, SIGN_resumes, 0);
+	if (d->mask & EPOLLET) {
+		if (takes)
+			signs_read(act, d, now);
+		else if ((left_stalls(d, now) || report_lies(d, now)) &&
+			 now > d->called_ns + knobs.limits.stall_ns &&
+			 before_turn(act, later(d->called_ns, d->reported_ns)))
+			signs_written(d);
+	}
 	if (act->run_born != d->born_ns) {
 		run_ends(act, now);
 		act->run_born = d->born_ns;
 		act->run_ns = now;
+		act->run_runnable_ns = act->turn_runnable_ns;
 	}
 	act->run_calls++;
 	return 0;
@@ -310,7 +416,7 @@ __noinline int signs_late(struct activity *act, struct descriptor *d, u64 lag)
 	if (!act || !d)
 		return 0;
 	act->late = true;
-	if (act->hog_born && act->hog_born != d->born_ns && act->hog_ns * 2 > lag) {
+	if (act->hog_born && act->hog_born != d->born_ns && act->hog_own_ns * 2 > lag) {
 		sign_add(act->hog_born, SIGN_starves, lag);
 		sign_add(act->hog_born, SIGN_drains, act->hog_ns);
 	}
@@ -378,8 +484,7 @@ static __always_inline void signs_found(struct thread *th, struct activity *act,
 	act->idle_run = 0;
 	if (th->sleeps)
 		return;
-	if (act->slow)
-		ADD(&loop->sum, held_up, 1);
+	act->slow_then = act->slow;
 	if (full && act->full_run)
 		ADD(&loop->sum, full_runs, 1);
 }
@@ -398,6 +503,10 @@ __noinline int signs_wait(struct thread *th, struct activity *act, u32 call, s64
 	if (!loop)
 		return 0;
 	args = kind_of(call).args;
+	loop->last_tid = bpf_get_current_task_btf()->pid;
+	loop->waited_ns = now;
+	act->writable = false;
+	act->slow_then = false;
 	cpu = now - th->enter_ns - th->blocked_ns - th->runnable_ns;
 	if (args == ARGS_EPOLL)
 		loop->room = th->args[2];
@@ -413,13 +522,15 @@ __noinline int signs_wait(struct thread *th, struct activity *act, u32 call, s64
 		ADD(&loop->sum, long_wait_ns, cpu);
 	}
 	run_ends(act, th->enter_ns);
-	act->last_hog_born = act->hog_ns >= knobs.limits.starve_ns && !th->sleeps ? act->hog_born : 0;
+	act->last_hog_born = act->hog_own_ns >= knobs.limits.starve_ns && !th->sleeps ?
+			     act->hog_born : 0;
 	act->last_hog_ns = act->hog_ns;
 	act->full_run = full;
 	act->slow = false;
 	act->run_born = 0;
 	act->hog_born = 0;
 	act->hog_ns = 0;
+	act->hog_own_ns = 0;
 	return 0;
 }
 

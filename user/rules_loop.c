@@ -135,17 +135,29 @@ static const char *turn_advice(const struct loop_sum *sum)
 	       "do it in smaller parts, or in another thread";
 }
 
+/* For how long the loop has been in a turn now, ns; of several threads, all of them. */
+static double under_way_ns(const struct chart *chart, const struct row *row)
+{
+	u64 waited_ns = row->loop->figures.waited_ns, now_ns = chart->reading->now_ns;
+
+	if (threads_of(row) == 1 || !row->loop->turning)
+		return row->loop->turning ? row->loop->turning_ns : 0;
+	if (row->loop->turning < threads_of(row) || !waited_ns || now_ns < waited_ns)
+		return 0;
+	return now_ns - waited_ns;
+}
+
 void judge_slow_turn(const struct chart *chart, const struct rule *rule, const struct row *row)
 {
 	const struct loop_sum *sum = sum_of(row);
-	bool stuck = row->loop->turning &&
-		     row->loop->turning_ns >= chart_threshold(chart, THRESHOLD_slow_turn) * MS;
+	double turning_ns = under_way_ns(chart, row);
+	bool stuck = turning_ns && turning_ns >= chart_threshold(chart, THRESHOLD_slow_turn) * MS;
 	struct finding *finding;
 	double mean_ns;
 
 	if (!sum->slow_turns && !stuck)
 		return;
-	mean_ns = sum->slow_turns ? (double)sum->slow_ns / sum->slow_turns : row->loop->turning_ns;
+	mean_ns = sum->slow_turns ? (double)sum->slow_ns / sum->slow_turns : turning_ns;
 	finding = chart_find(chart, rule, row);
 	if (sum->slow_turns)
 		finding_say(finding, "%s turns took %s on average, mostly %s; others were ready and waited "
@@ -153,7 +165,7 @@ void judge_slow_turn(const struct chart *chart, const struct rule *rule, const s
 			    text_ns(mean_ns).buf, turn_kind(sum), text_count(sum->held_up).buf);
 	else
 		finding_say(finding, "in a turn for %s, which has not ended",
-			    text_ns(row->loop->turning_ns).buf);
+			    text_ns(turning_ns).buf);
 	finding->advice = turn_advice(sum);
 	finding_note(finding, "slow_turns", sum->slow_turns);
 	if (sum->slow_turns) {
@@ -165,11 +177,11 @@ void judge_slow_turn(const struct chart *chart, const struct rule *rule, const s
 	finding_note(finding, "held_up", sum->held_up);
 	finding_note(finding, "turns", sum->turns);
 	if (stuck)
-		finding_note(finding, "under_way_ns", row->loop->turning_ns);
-	finding->stall_ms = (sum->slow_ns + (stuck ? row->loop->turning_ns : 0)) / MS;
+		finding_note(finding, "under_way_ns", turning_ns);
+	finding->stall_ms = (sum->slow_ns + (stuck ? turning_ns : 0)) / MS;
 	finding_weigh(finding);
 	/* Nobody waited: it is good to know, and no fault. */
-	if (!sum->held_up)
+	if (!sum->held_up || !chart_serves_several(chart, row))
 		finding->severity = SEVERITY_INFO;
 	stack_of_loop(finding, row, sum->slow_blocked_ns * 2 > sum->slow_ns ? STACK_SLEEP : STACK_TURN);
 	stack_of_loop(finding, row, sum->slow_blocked_ns * 2 > sum->slow_ns ? STACK_TURN : STACK_SLEEP);
