@@ -148,6 +148,8 @@ static __always_inline int wait_ends(struct thread *th, struct activity *act, u3
 		loop->in_tid = 0;
 	if (!th->began_before)
 		wait_counts(th, loop, args, ret, now);
+	if (knobs.doctor)
+		signs_delay(act);
 	if (knobs.doctor && !th->began_before)
 		signs_wait(th, act, call, ret, now);
 	if (ret > 0)

@@ -60,6 +60,7 @@ struct activity {
 	u64 last_hog_born;	/* and that of the turn before, if what came next was there at once */
 	u64 last_hog_ns;
 	u64 told_ns;		/* when its last wait ended, and reported what it did */
+	u64 delay_ns;		/* all that it had waited for a CPU when its last wait ended */
 	bool full_run;		/* its last wait returned as much as it had room for */
 	bool late;		/* in this turn another was served late */
 	bool slow;		/* the turn before this wait was slow, and none was */

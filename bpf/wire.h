@@ -403,6 +403,8 @@ struct loop_sum {
 #undef FIGURE
 };
 
+#define DELAY_UNKNOWN	(1ull << 62)
+
 #define NR_LOOP_FIGURES (sizeof(struct loop_sum) / sizeof(u64))
 
 /* The row of a loop; row 0 is the sum of those for which there was no row. */
@@ -417,6 +419,7 @@ struct event_loop {
 	u32 last_tid;		/* the thread whose wait ended last, and when (for the doctor) */
 	u32 in_tid;		/* one that is in a wait, 0: none is known to be */
 	u64 waited_ns;
+	u64 delay_ns;		/* in which it had no CPU, by the scheduler (for the doctor) */
 	struct loop_sum sum;
 	u64 blocked_ns[NR_CALL_KINDS];	/* in its turns, by call; [0]: outside of the watched ones */
 	u64 turn_hist[HIST_BUCKETS];

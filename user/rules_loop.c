@@ -98,7 +98,9 @@ void judge_kernel_spin(const struct chart *chart, const struct rule *rule, const
 void judge_cpu_starved(const struct chart *chart, const struct rule *rule, const struct row *row)
 {
 	const struct loop_sum *sum = sum_of(row);
-	double runnable = sum->turn_runnable_ns + sum->wait_runnable_ns;
+	double seen = sum->turn_runnable_ns + sum->wait_runnable_ns;
+	/* Where switches were not seen, sleep counts as that, and the scheduler knows better. */
+	double runnable = seen < row->loop->figures.delay_ns ? seen : row->loop->figures.delay_ns;
 	double on_cpu = loop_turn_on_cpu_ns(row->loop) + wait_cpu_ns(row);
 	double share = chart->duration_ns ? runnable / chart->duration_ns / threads_of(row) : 0;
 	double limit = chart_threshold(chart, THRESHOLD_starved);
