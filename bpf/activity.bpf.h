@@ -72,6 +72,8 @@ __noinline int activity_enters(struct thread *th, u32 class, u32 args)
 		if (args == ARGS_EPOLL)
 			instance_served(task, th->args[0], now);
 		loop = loop_enter(task, th, act, args);
+		if (knobs.doctor && loop && !loop->in_tid)
+			loop->in_tid = task->pid;
 		if (loop && !th->asked_unknown)
 			loop->asked = th->asked;
 		if (args != ARGS_EPOLL)
@@ -95,7 +97,7 @@ __noinline int activity_enters(struct thread *th, u32 class, u32 args)
 	if (d->proc != th->proc)
 		d->flags |= FD_SHARED;
 	if (knobs.doctor)
-		signs_enter(act, d, class, now);
+		signs_enter(act, d, class == CLASS_INPUT || args == ARGS_SPLICE, now);
 	lag = descriptor_served(d, now);
 	if (knobs.doctor && lag > knobs.limits.starve_ns)
 		signs_late(act, d, lag);
@@ -145,10 +147,11 @@ static __always_inline int wait_ends(struct thread *th, struct activity *act, u3
 		return 0;
 	if (!th->began_before)
 		wait_counts(th, loop, args, ret, now);
-	if (knobs.doctor && !th->began_before)
+	if (knobs.doctor)
 		signs_wait(th, act, call, ret, now);
 	if (ret > 0)
 		wait_reports(th, act->loop_watch, act->loop, ret, now);
+	act->told_ns = now;
 	turn_clear(act);
 	/* What was done here is no time of the turn; a wait that was interrupted may be over for long. */
 	act->turn_ns = ret > 0 ? bpf_ktime_get_ns() : now;
@@ -211,8 +214,11 @@ __noinline int descriptor_moved(struct thread *th, struct activity *act, u32 arg
 	other->called_ns = now;
 	if (ret > 0 || ret == -EAGAIN)
 		descriptor_taken(from, false, false, now);
-	if (ret > 0)
+	if (ret > 0) {
 		other->flags |= FD_PROGRESS;
+		if (args == ARGS_SPLICE)
+			other->flags &= ~(FD_OUT_BLOCKED | FD_OUT_READY);
+	}
 	if (!act->counted)
 		return 0;
 	ADD(&other->sum, calls, 1);	/* its time is that of the first */

@@ -168,6 +168,7 @@ struct rq {
 };
 
 struct sched_info {
+	unsigned long long run_delay;
 	u64 last_queued;
 };
 

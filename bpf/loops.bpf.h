@@ -50,17 +50,23 @@ struct activity {
 	/* For signs of misuse. */
 	u64 run_born;		/* the descriptor of its last calls in this turn, */
 	u64 run_ns;		/* since when, */
-	u64 run_runnable_ns;	/* what of the turn it had waited for a CPU then, */
+	u64 run_runnable_ns;	/* how long the turn had waited for a CPU until then, */
 	u32 run_calls;		/* and how many */
 	u32 idle_run;		/* waits in a row that returned nothing and did not sleep */
 	u64 idle_ns;		/* when the last of them returned */
 	u64 hog_born;		/* the longest of such runs in this turn */
 	u64 hog_ns;
+	u64 hog_own_ns;		/* of that not spent on waiting for a CPU */
 	u64 last_hog_born;	/* and that of the turn before, if what came next was there at once */
 	u64 last_hog_ns;
+	u64 told_ns;		/* when its last wait ended, and reported what it did */
+	u64 delay_ns;		/* all that it had waited for a CPU when its last wait ended */
 	bool full_run;		/* its last wait returned as much as it had room for */
 	bool late;		/* in this turn another was served late */
 	bool slow;		/* the turn before this wait was slow, and none was */
+	u64 slow_born;		/* the descriptor that it went into last */
+	bool slow_then;		/* and what this wait found was there at once */
+	bool writable;		/* its last wait reported room where there had been none */
 	bool sleepy;		/* it was blocked for long in a turn, outside of the watched calls */
 };
 
@@ -164,6 +170,17 @@ static __always_inline struct event_loop *loop_enter(struct task_struct *task, s
 	return loop;
 }
 
+/*
+ * The running thread is in a turn, but not so its loop: of several threads that wait for the same
+ * instance another waits now, or has since. Go's monitor, for one, looks at it once, and then naps.
+ */
+static __always_inline bool turn_apart(struct event_loop *loop)
+{
+	u32 last = loop->last_tid, in = loop->in_tid, tid = bpf_get_current_task_btf()->pid;
+
+	return loop->threads > 1 && ((last && last != tid) || (in && in != tid));
+}
+
 static __always_inline void turn_clear(struct activity *act)
 {
 	act->turn_blocked = 0;
@@ -190,6 +207,7 @@ static __always_inline void turn_slow(struct activity *act, struct event_loop *l
 				      u64 blocked_ns)
 {
 	act->slow = !act->late;
+	act->slow_born = act->run_born;
 	if (act->late)
 		ADD(&loop->sum, held_up, 1);
 	ADD(&loop->sum, slow_turns, 1);
@@ -216,7 +234,8 @@ __noinline int turn_end(struct activity *act, u64 now)
 	ADD(&loop->sum, turn_runnable_ns, act->turn_runnable_ns);
 	blocked = turn_blocked_add(act, loop);
 	/* That it waited for a CPU is not its own doing. */
-	if (knobs.doctor && turn - act->turn_runnable_ns >= knobs.limits.turn_ns)
+	if (knobs.doctor && turn - act->turn_runnable_ns >= knobs.limits.turn_ns &&
+	    !turn_apart(loop))
 		turn_slow(act, loop, turn, blocked);
 	act->late = false;
 	hist_add(loop->turn_hist, turn);

@@ -50,10 +50,8 @@ __noinline int sign_add(u64 born, u32 id, u64 ns)
 	if (!sum || !th || id >= NR_SIGNS - 1)
 		return 0;
 	__sync_fetch_and_add(&sum->sum[id], 1);
-	if (id != SIGN_resumes)
+	if (id != SIGN_resumes && id != SIGN_returns && id != SIGN_out_resumes)
 		__sync_fetch_and_add(&sum->sum[id + 1], ns);
-	if (!sum->first_ns)
-		sum->first_ns = bpf_ktime_get_ns();
 	sum->proc = th->proc;
 	sum->tid = task->pid;
 	sum->loop = act ? act->loop : 0;
@@ -69,7 +67,7 @@ __noinline int sign_add(u64 born, u32 id, u64 ns)
 /* The clock of the loop that the running thread is in. */
 static __always_inline u32 clock_now(struct activity *act)
 {
-	struct event_loop *loop = act && act->loop ? loop_at(act->loop) : NULL;
+	struct event_loop *loop = act->loop ? loop_at(act->loop) : NULL;
 
 	return loop ? sleep_clock(loop->sum.wait_blocked_ns, loop->threads) : 0;
 }
@@ -80,34 +78,76 @@ static __always_inline bool slept_since(u32 clock, u32 then, u64 ns)
 	return clock - then < 1u << 31 && clock - then >= ns >> SLEEP_CLOCK_SHIFT;
 }
 
-/* Edge-triggered: what was left in it was not touched while the loop slept for long. */
+/* What was at @ns was before the turn of the running thread, if it is in one. */
+static __always_inline bool before_turn(struct activity *act, u64 ns)
+{
+	return !act->turn_ns || ns < act->told_ns;
+}
+
+/*
+ * Edge-triggered: what an input call left in it was not touched while the loop slept for long. One that was written to
+ * since its report, but not read from, is not meant to be read now.
+ */
 static __always_inline bool left_stalls(struct descriptor *d, u32 clock)
 {
-	return (d->flags & (FD_REPORTED | FD_SERVED | FD_DRAINED)) == (FD_REPORTED | FD_SERVED) &&
+	return (d->flags & (FD_REPORTED | FD_READ | FD_DRAINED)) == (FD_REPORTED | FD_READ) &&
 	       d->left && d->left != LEFT_UNKNOWN &&
 	       slept_since(clock, d->slept, knobs.limits.stall_ns);
 }
 
+/* It was reported, and nobody has looked into it for long. */
+static __always_inline bool report_lies(struct descriptor *d, u32 clock)
+{
+	return (d->flags & (FD_REPORTED | FD_READ)) == FD_REPORTED &&
+	       slept_since(clock, d->slept, knobs.limits.stall_ns);
+}
+
 /* There was no room to write, and now there is. */
-static __always_inline void signs_writable(struct descriptor *d, u64 now, u32 clock)
+static __always_inline void signs_writable(struct activity *act, struct descriptor *d, u32 events,
+					   u64 now)
 {
 	struct signs *sum = signs_of(d->born_ns);
 
+	act->writable = true;
 	if (sum) {
 		sum->out_ready_ns = now;
-		sum->out_slept = clock;
+		sum->out_slept = clock_now(act);
+		sum->out_with_in = !!(events & EPOLLIN);
 	}
 	d->flags |= FD_OUT_READY;
 }
 
+/* It is a stall if it is this report that lets the program read on: signs_read(). */
 static __always_inline void signs_stall(struct descriptor *d, u64 now)
 {
+	struct signs *sum = signs_of(d->born_ns);
+
+	if (!sum)
+		return;
+	sum->left = d->left;
+	sum->stalled_ns = now - d->called_ns;
+	d->flags |= FD_STALLED;
+}
+
+/*
+ * An input call on @d begins, which is edge-triggered. The program may come to it by itself: for
+ * time has passed, or there is room again where it is to write what it reads. Then what was in it
+ * was left on purpose, and nothing was forgotten.
+ */
+static __always_inline void signs_read(struct activity *act, struct descriptor *d)
+{
+	u32 clock = clock_now(act);
 	struct signs *sum;
 
-	sign_add(d->born_ns, SIGN_stalls, now - d->called_ns);
-	sum = signs_of(d->born_ns);
-	if (sum)
-		sum->left = d->left;
+	/* Long after, but in the same turn, is a turn that is slow. */
+	if (d->flags & FD_WAITED || (left_stalls(d, clock) && before_turn(act, d->called_ns)) ||
+	    (report_lies(d, clock) && before_turn(act, d->reported_ns))) {
+		sign_add(d->born_ns, SIGN_resumes, 0);
+	} else if (d->flags & FD_STALLED && !act->writable) {
+		sum = signs_of(d->born_ns);
+		sign_add(d->born_ns, SIGN_stalls, sum ? sum->stalled_ns : 0);
+	}
+	d->flags &= ~(FD_WAITED | FD_STALLED);
 }
 
 static __always_inline void signs_spin(struct descriptor *d, u32 events, u64 now)
@@ -140,6 +180,23 @@ static __always_inline void signs_starved(struct activity *act, struct descripto
 	sign_add(act->last_hog_born, SIGN_drains, act->last_hog_ns);
 }
 
+/*
+ * What is reported at once after a slow turn has waited for its end, unless it is known to have
+ * come no sooner than that: as when a client that was answered in the end asks again.
+ */
+static __always_inline void signs_held_up(struct activity *act, struct descriptor *d, u64 now)
+{
+	struct event_loop *loop;
+
+	/* What it went into itself has more to do, and waits for nobody else. */
+	if (!act->slow_then || d->born_ns == act->slow_born || (d->ready_ns && d->ready_ns + knobs.limits.block_ns > now))
+		return;
+	act->slow_then = false;
+	loop = loop_at(act->loop);
+	if (loop)
+		ADD(&loop->sum, held_up, 1);
+}
+
 /* @d is reported by number @fd, which was closed. */
 __noinline int signs_stale(struct descriptor *d, u32 fd)
 {
@@ -163,7 +220,7 @@ __noinline int signs_arm(struct descriptor *d, u32 left, u64 now)
 	struct activity *act = activity_of(bpf_get_current_task_btf());
 	struct signs *sum;
 
-	if (!d || !left || left == LEFT_UNKNOWN || !(d->flags & FD_REPORTED) ||
+	if (!d || !act || !left || left == LEFT_UNKNOWN || !(d->flags & FD_REPORTED) ||
 	    !slept_since(clock_now(act), d->slept, knobs.limits.oneshot_ns))
 		return 0;
 	sign_add(d->born_ns, SIGN_unarmed, now - later(d->called_ns, d->reported_ns));
@@ -183,10 +240,12 @@ __noinline int signs_report(struct descriptor *d, u32 events, u64 now, u32 slept
 		return 0;
 	clock = clock_now(act);
 	flags = d->flags;
-	if (!slept)
+	if (!slept) {
 		signs_starved(act, d, now);
+		signs_held_up(act, d, now);
+	}
 	if ((flags & (FD_OUT_BLOCKED | FD_OUT_READY)) == FD_OUT_BLOCKED && events & EPOLLOUT)
-		signs_writable(d, now, clock);
+		signs_writable(act, d, events, now);
 	if (d->watch == WATCH_EPOLL && d->mask & EPOLLET) {
 		if (left_stalls(d, clock))
 			signs_stall(d, now);
@@ -209,15 +268,22 @@ __noinline int signs_report(struct descriptor *d, u32 events, u64 now, u32 slept
 /* Who looks into an empty descriptor again so soon polls it. */
 #define POLL_NS		10000000
 
-/* There is room again, and it was not used for long. */
+/*
+ * There is room again, and it was not used for long: not until another report, or what came with it
+ * was read alone. Else the program came to it by itself, as who limits the rate of what it sends.
+ */
 static __always_inline void signs_written_late(struct descriptor *d, u64 now, u32 clock)
 {
 	struct signs *sum = signs_of(d->born_ns);
+	bool lost;
 
-	if (sum && sum->out_ready_ns && slept_since(clock, sum->out_slept, knobs.limits.out_ns))
-		sign_add(d->born_ns, SIGN_lost_outs, now - sum->out_ready_ns);
-	if (sum)
-		sum->out_ready_ns = 0;
+	if (!sum)
+		return;
+	lost = d->reported_ns > sum->out_ready_ns || (sum->out_with_in && d->flags & FD_READ);
+	if (sum->out_ready_ns && slept_since(clock, sum->out_slept, knobs.limits.out_ns))
+		sign_add(d->born_ns, lost ? SIGN_lost_outs : SIGN_out_resumes,
+			 now - sum->out_ready_ns);
+	sum->out_ready_ns = 0;
 }
 
 static __always_inline void signs_output(struct descriptor *d, s64 ret, u64 now, u32 clock)
@@ -230,12 +296,17 @@ static __always_inline void signs_output(struct descriptor *d, s64 ret, u64 now,
 }
 
 /* A call on @d was blocked in a turn. */
-static __always_inline void signs_blocked(struct thread *th, struct descriptor *d)
+static __always_inline void signs_blocked(struct thread *th, struct activity *act,
+					  struct descriptor *d)
 {
 	bool disk = th->blocked_d_ns * 2 > th->blocked_ns;
+	struct event_loop *loop;
 	struct signs *sum;
 
 	if (th->blocked_ns < knobs.limits.block_ns)
+		return;
+	loop = act->turn_ns ? loop_at(act->loop) : NULL;
+	if (loop && turn_apart(loop))
 		return;
 	sign_add(d->born_ns, disk ? SIGN_disk_blocks : SIGN_blocks, th->blocked_ns);
 	sum = signs_of(d->born_ns);
@@ -277,11 +348,18 @@ __noinline int signs_call(struct thread *th, struct descriptor *d, u32 call, s64
 	if (call_progresses(th, d, kind, ret))
 		d->flags |= FD_PROGRESS;
 	if (act->turn_ns || d->mask & EPOLLET)
-		signs_blocked(th, d);
+		signs_blocked(th, act, d);
+	/* It takes from this one; whether it was empty, or no room in the other, is not known. */
+	if (kind.args == ARGS_SPLICE) {
+		d->flags |= FD_READ;
+		return 0;
+	}
 	if (kind.class == CLASS_OUTPUT) {
 		signs_output(d, ret, now, d->slept);
 		return 0;
 	}
+	if (!call_peeks(th, kind))
+		d->flags |= FD_READ;
 	if (input_flags(th, kind) & MSG_DONTWAIT)
 		d->flags |= FD_DONTWAIT;
 	else
@@ -301,22 +379,39 @@ __noinline int signs_call(struct thread *th, struct descriptor *d, u32 call, s64
 /* The calls of the running thread go on to another descriptor, or its turn ends. */
 static __always_inline void run_ends(struct activity *act, u64 now)
 {
-	u64 ns = now - act->run_ns - (act->turn_runnable_ns - act->run_runnable_ns);
-
-	if (act->run_calls >= DRAIN_CALLS && ns > act->hog_ns) {
+	if (act->run_calls >= DRAIN_CALLS && now - act->run_ns > act->hog_ns) {
 		act->hog_born = act->run_born;
-		act->hog_ns = ns;
+		act->hog_ns = now - act->run_ns;
+		/* The rest is not its own doing. */
+		act->hog_own_ns = act->hog_ns - (act->turn_runnable_ns - act->run_runnable_ns);
 	}
 	act->run_calls = 0;
 }
 
-/* A call of @class on @d begins. */
-__noinline int signs_enter(struct activity *act, struct descriptor *d, u32 class, u64 now)
+/*
+ * It is written to, long after all else that was done with it, and no report of it has come. The
+ * answer to a question goes on, and what else was asked meanwhile is left until its turn has come.
+ */
+static __always_inline void signs_written(struct descriptor *d)
+{
+	d->flags |= FD_WAITED;
+	sign_add(d->born_ns, SIGN_returns, 0);
+}
+
+/* A call on @d begins, which @takes something from it. */
+__noinline int signs_enter(struct activity *act, struct descriptor *d, bool takes, u64 now)
 {
 	if (!act || !d)
 		return 0;
-	if (class == CLASS_INPUT && d->mask & EPOLLET && left_stalls(d, clock_now(act)))
-		sign_add(d->born_ns, SIGN_resumes, 0);
+	if (d->mask & EPOLLET) {
+		u32 clock = clock_now(act);
+
+		if (takes)
+			signs_read(act, d);
+		else if ((left_stalls(d, clock) || report_lies(d, clock)) &&
+			 before_turn(act, later(d->called_ns, d->reported_ns)))
+			signs_written(d);
+	}
 	if (act->run_born != d->born_ns) {
 		run_ends(act, now);
 		act->run_born = d->born_ns;
@@ -333,8 +428,8 @@ __noinline int signs_late(struct activity *act, struct descriptor *d, u64 lag)
 	if (!act || !d)
 		return 0;
 	act->late = true;
-	if (act->hog_born && act->hog_born != d->born_ns && act->hog_ns * 2 > lag &&
-	    act->hog_ns >= knobs.limits.starve_ns) {
+	if (act->hog_born && act->hog_born != d->born_ns && act->hog_own_ns * 2 > lag &&
+	    act->hog_own_ns >= knobs.limits.starve_ns) {
 		sign_add(act->hog_born, SIGN_starves, lag);
 		sign_add(act->hog_born, SIGN_drains, act->hog_ns);
 	}
@@ -402,10 +497,40 @@ static __always_inline void signs_found(struct thread *th, struct activity *act,
 	act->idle_run = 0;
 	if (th->sleeps)
 		return;
-	if (act->slow)
-		ADD(&loop->sum, held_up, 1);
+	act->slow_then = act->slow;
 	if (full && act->full_run)
 		ADD(&loop->sum, full_runs, 1);
+}
+
+/*
+ * The scheduler's own account of the time without a CPU: where the kernel hides some switches,
+ * that of the hooks takes what was slept for it.
+ */
+static __always_inline void signs_delay(struct activity *act, struct event_loop *loop)
+{
+	u64 delay;
+
+	if (LACKS(queued)) {
+		loop->delay_ns = DELAY_UNKNOWN;
+		return;
+	}
+	delay = bpf_get_current_task_btf()->sched_info.run_delay;
+	if (act->delay_ns)
+		__sync_fetch_and_add(&loop->delay_ns, delay - act->delay_ns);
+	act->delay_ns = delay;
+}
+
+/* A wait is over, and with it what the turn before it went into. */
+static __always_inline void hog_ends(struct thread *th, struct activity *act)
+{
+	run_ends(act, th->enter_ns);
+	act->last_hog_born = act->hog_own_ns >= knobs.limits.starve_ns && !th->sleeps ?
+			     act->hog_born : 0;
+	act->last_hog_ns = act->hog_ns;
+	act->run_born = 0;
+	act->hog_born = 0;
+	act->hog_ns = 0;
+	act->hog_own_ns = 0;
 }
 
 /* The wait @call returned @ret at @now. */
@@ -421,7 +546,16 @@ __noinline int signs_wait(struct thread *th, struct activity *act, u32 call, s64
 	loop = loop_at(act->loop);
 	if (!loop)
 		return 0;
+	if (loop->in_tid == (u32)bpf_get_current_task_btf()->pid)
+		loop->in_tid = 0;
+	signs_delay(act, loop);
+	if (th->began_before)
+		return 0;
 	args = kind_of(call).args;
+	loop->last_tid = bpf_get_current_task_btf()->pid;
+	loop->waited_ns = now;
+	act->writable = false;
+	act->slow_then = false;
 	cpu = now - th->enter_ns - th->blocked_ns - th->runnable_ns;
 	if (args == ARGS_EPOLL)
 		loop->room = th->args[2];
@@ -436,14 +570,9 @@ __noinline int signs_wait(struct thread *th, struct activity *act, u32 call, s64
 		ADD(&loop->sum, long_waits, 1);
 		ADD(&loop->sum, long_wait_ns, cpu);
 	}
-	run_ends(act, th->enter_ns);
-	act->last_hog_born = act->hog_ns >= knobs.limits.starve_ns && !th->sleeps ? act->hog_born : 0;
-	act->last_hog_ns = act->hog_ns;
 	act->full_run = full;
 	act->slow = false;
-	act->run_born = 0;
-	act->hog_born = 0;
-	act->hog_ns = 0;
+	hog_ends(th, act);
 	return 0;
 }
 

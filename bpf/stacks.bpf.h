@@ -51,9 +51,12 @@ __noinline int stack_take(u64 object, u32 kind)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct stack_key key = { .object = object, .kind = kind };
-	struct taken_stack *taken = bpf_map_lookup_elem(&stacks, &key);
+	struct taken_stack *taken;
 	u64 now = bpf_ktime_get_ns();
 
+	if (LACKS(stacks))
+		return 0;
+	taken = bpf_map_lookup_elem(&stacks, &key);
 	if (!taken) {
 		bpf_map_update_elem(&stacks, &key, &stack_zero, BPF_NOEXIST);
 		taken = bpf_map_lookup_elem(&stacks, &key);

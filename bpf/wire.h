@@ -257,6 +257,9 @@ enum watch { WATCH_NONE, WATCH_SELECT, WATCH_POLL, WATCH_EPOLL };
 #define FD_PROGRESS	0x80	/* a call since the last report moved something */
 #define FD_OUT_BLOCKED	0x100	/* there was no room for the last output call */
 #define FD_OUT_READY	0x200	/* and it was reported since that there is */
+#define FD_READ		0x400	/* there was an input call on it since its last report */
+#define FD_WAITED	0x800	/* with something in it, it was written to long after its report */
+#define FD_STALLED	0x1000	/* something was left in it until a report that is not read yet */
 
 /* Histograms of a descriptor: bucket b, but for the ends, is [2^(b+10), 2^(b+11)) ns. */
 #define LAG_BUCKETS	20
@@ -333,10 +336,12 @@ struct signs {
 	u32 left;		/* what was left in it at the last stall; LEFT_UNKNOWN */
 	u32 out_slept;		/* sleep_clock() at out_ready_ns */
 	u64 first_ns;		/* when the first of them was seen */
+	u64 stalled_ns;		/* how long it had been, if it is FD_STALLED */
 	u64 out_ready_ns;	/* it was reported as writable, and nothing was written since; 0 */
 	s16 result;		/* of the last call before the last spin, as in struct descriptor */
 	u8 called;
-	u8 pad[5];
+	u8 out_with_in;		/* it was reported as readable together with that */
+	u32 pad;
 };
 
 /*
@@ -413,6 +418,8 @@ struct loop_sum {
 #undef FIGURE
 };
 
+#define DELAY_UNKNOWN	(1ull << 62)
+
 #define NR_LOOP_FIGURES (sizeof(struct loop_sum) / sizeof(u64))
 
 /* The row of a loop; row 0 is the sum of those for which there was no row. */
@@ -424,6 +431,10 @@ struct event_loop {
 	u64 asked;		/* descriptors it last waited for; ASKED_UNKNOWN */
 	u32 room;		/* events that its last wait had room for; of select, the highest number + 1 */
 	u32 tid;		/* the thread that joined it last */
+	u32 last_tid;		/* the thread whose wait ended last, and when (for the doctor) */
+	u32 in_tid;		/* one that is in a wait, 0: none is known to be */
+	u64 waited_ns;
+	u64 delay_ns;		/* in which it had no CPU, by the scheduler (for the doctor) */
 	struct loop_sum sum;
 	u64 blocked_ns[NR_CALL_KINDS];	/* in its turns, by call; [0]: outside of the watched ones */
 	u64 turn_hist[HIST_BUCKETS];

@@ -2,9 +2,11 @@
 #include "finding.h"
 
 #include <err.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fail.h"
 
@@ -95,6 +97,11 @@ static struct evidence *next_evidence(struct finding *finding)
 
 void finding_note(struct finding *finding, const char *name, double value)
 {
+	size_t len = strlen(name);
+
+	/* A mean of times is a time, in whole nanoseconds. */
+	if (len > 3 && !strcmp(name + len - 3, "_ns"))
+		value = round(value);
 	*next_evidence(finding) = (struct evidence){ .name = name, .value = value };
 }
 

@@ -173,6 +173,7 @@ static void fd_add(struct descriptor *fd, const struct descriptor *more, int sig
 static void loop_add(struct event_loop *loop, const struct event_loop *more, int sign)
 {
 	add_all((u64 *)&loop->sum, (const u64 *)&more->sum, NR_LOOP_FIGURES, sign);
+	loop->delay_ns += more->delay_ns * sign;
 	add_all(loop->blocked_ns, more->blocked_ns, NR_CALL_KINDS, sign);
 	add_all(loop->turn_hist, more->turn_hist, HIST_BUCKETS, sign);
 	add_all(loop->report_hist, more->report_hist, HIST_BUCKETS, sign);

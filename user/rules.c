@@ -103,6 +103,32 @@ bool chart_shared(const struct chart *chart, const struct row *row)
 	       (loop && loop->loop->figures.threads > 1);
 }
 
+/* Signals are no client's: they are sent to the process, to have it do something else. */
+static bool served_by(const struct row *row, u64 ep)
+{
+	const struct descriptor *d = &row->fd->descriptor;
+
+	return row->fd->many || (d->ep == ep && (d->kind == KIND_LISTENER ||
+						 (d->sum.reported && d->kind != KIND_SIGNALFD)));
+}
+
+bool chart_serves_several(const struct chart *chart, const struct row *row)
+{
+	u64 ep = row->loop->figures.key.ep;
+	struct row *fd, *next;
+	u32 served = 0;
+
+	if (!ep)
+		return true;
+	HASH_ITER(hh, chart->reading->fds.table, fd, next) {
+		if (!served_by(fd, ep))
+			continue;
+		if (fd->fd->many || fd->fd->descriptor.kind == KIND_LISTENER || ++served > 1)
+			return true;
+	}
+	return false;
+}
+
 bool chart_listens(const struct chart *chart, const struct row *row, u64 born_ns)
 {
 	const struct listening *all = chart->reading->listening;

@@ -60,6 +60,12 @@ const struct row *chart_loop(const struct chart *chart, proc_id proc, u32 index)
 /* Whether several look for the descriptor of @row: processes, threads, or sets that it is in. */
 bool chart_shared(const struct chart *chart, const struct row *row);
 
+/*
+ * Whether the loop of @row serves more than one: has a listener, or has heard of two descriptors.
+ * Where each has a process of its own, a turn takes what was asked for, and keeps nobody waiting.
+ */
+bool chart_serves_several(const struct chart *chart, const struct row *row);
+
 /* Whether the loop of @row waits for the listener born at @born_ns. */
 bool chart_listens(const struct chart *chart, const struct row *row, u64 born_ns);
 

@@ -104,6 +104,21 @@ static bool held_back(const struct chart *chart, proc_id proc)
 	return false;
 }
 
+/*
+ * The process has come back by itself to what it had left in some descriptor: it remembers, and may
+ * come back to this one too. HTTP servers do not read what is pipelined before its turn has come.
+ */
+static bool remembers(const struct chart *chart, proc_id proc, enum sign_id resumes)
+{
+	for (u32 i = 0; i < chart->reading->nr_signs; i++) {
+		const struct signs *signs = &chart->reading->signs[i].signs;
+
+		if (signs->proc == proc && signs->sum[resumes])
+			return true;
+	}
+	return false;
+}
+
 /* For how long what was left in it has been left until now, ns; 0: nothing is, or it may be meant. */
 static double pending_ns(const struct chart *chart, const struct row *row)
 {
@@ -117,7 +132,10 @@ static double pending_ns(const struct chart *chart, const struct row *row)
 		return 0;
 	ns = ns_since(chart, served ? d->called_ns : d->reported_ns);
 	return fmin(ns, slept_ns(chart, row)) >= chart_threshold(chart, THRESHOLD_stalled) * MS &&
-	       loop_sleeps(chart, row) && !held_back(chart, row->key.proc) ? ns : 0;
+	       loop_sleeps(chart, row) && !(d->flags & FD_WAITED) &&
+	       !held_back(chart, row->key.proc) &&
+	       !remembers(chart, row->key.proc, SIGN_resumes) &&
+	       !remembers(chart, row->key.proc, SIGN_returns) ? ns : 0;
 }
 
 /* @stalls of them ended, for @stall_ns in all; one is pending for @pending_ns. */
@@ -246,7 +264,9 @@ void judge_lost_out_edge(const struct chart *chart, const struct rule *rule, con
 	if (open_still(row) && d->flags & FD_OUT_READY)
 		pending = ns_since(chart, signs->out_ready_ns);
 	if (fmin(pending, slept_ns(chart, row)) < chart_threshold(chart, THRESHOLD_lost_out) * MS ||
-	    !loop_sleeps(chart, row))
+	    !loop_sleeps(chart, row) ||
+	    (!(signs->out_with_in && d->flags & FD_READ) &&
+	     remembers(chart, row->key.proc, SIGN_out_resumes)))
 		pending = 0;
 	if (!lost && !pending)
 		return;
@@ -483,5 +503,8 @@ void judge_blocking_in_loop(const struct chart *chart, const struct rule *rule,
 		finding_note_word(finding, "call", calls[signs->called].name);
 	finding->stall_ms = ns / MS;
 	finding_weigh(finding);
+	/* What the only client of the process has asked for. */
+	if (disk && !chart_serves_several(chart, loop))
+		finding->severity = SEVERITY_INFO;
 	finding_stack(finding, row->fd->descriptor.born_ns, STACK_CALL);
 }

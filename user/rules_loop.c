@@ -98,7 +98,9 @@ void judge_kernel_spin(const struct chart *chart, const struct rule *rule, const
 void judge_cpu_starved(const struct chart *chart, const struct rule *rule, const struct row *row)
 {
 	const struct loop_sum *sum = sum_of(row);
-	double runnable = sum->turn_runnable_ns + sum->wait_runnable_ns;
+	double seen = sum->turn_runnable_ns + sum->wait_runnable_ns;
+	/* Where switches were not seen, sleep counts as that, and the scheduler knows better. */
+	double runnable = seen < row->loop->figures.delay_ns ? seen : row->loop->figures.delay_ns;
 	double on_cpu = loop_turn_on_cpu_ns(row->loop) + wait_cpu_ns(row);
 	double share = chart->duration_ns ? runnable / chart->duration_ns / threads_of(row) : 0;
 	double limit = chart_threshold(chart, THRESHOLD_starved);
@@ -141,10 +143,22 @@ static const char *turn_advice(const struct loop_sum *sum)
 	       "do it in smaller parts, or in another thread";
 }
 
-/* Descriptors of an epoll loop in which something has waited since its turn under way began. */
-static u32 waiting_in(const struct chart *chart, const struct row *loop)
+/* For how long the loop has been in a turn now, ns; of several threads, all of them. */
+static double under_way_ns(const struct chart *chart, const struct row *row)
 {
-	u64 begin_ns = chart->reading->now_ns - loop->loop->turning_ns;
+	u64 waited_ns = row->loop->figures.waited_ns, now_ns = chart->reading->now_ns;
+
+	if (threads_of(row) == 1 || !row->loop->turning)
+		return row->loop->turning ? row->loop->turning_ns : 0;
+	if (row->loop->turning < threads_of(row) || !waited_ns || now_ns < waited_ns)
+		return 0;
+	return now_ns - waited_ns;
+}
+
+/* Descriptors of an epoll loop in which something has waited since its turn under way began. */
+static u32 waiting_in(const struct chart *chart, const struct row *loop, double turning_ns)
+{
+	u64 begin_ns = chart->reading->now_ns - turning_ns;
 	struct row *row, *next;
 	u32 waiting = 0;
 
@@ -158,13 +172,14 @@ static u32 waiting_in(const struct chart *chart, const struct row *loop)
 	return waiting;
 }
 
-static void slow_turn_say(struct finding *finding, const struct row *row, u32 waiting)
+static void slow_turn_say(struct finding *finding, const struct row *row, u32 waiting,
+			  double turning_ns)
 {
 	const struct loop_sum *sum = sum_of(row);
 
 	if (waiting)
 		finding_say(finding, "in a turn for %s, which has not ended; %u descriptor%s had something "
-			    "to be read all the while", text_ns(row->loop->turning_ns).buf, waiting,
+			    "to be read all the while", text_ns(turning_ns).buf, waiting,
 			    waiting == 1 ? "" : "s");
 	if (sum->held_up)
 		finding_say(finding, "%s turns took %s on average, mostly %s; others were ready and waited "
@@ -177,16 +192,17 @@ static void slow_turn_say(struct finding *finding, const struct row *row, u32 wa
 void judge_slow_turn(const struct chart *chart, const struct rule *rule, const struct row *row)
 {
 	const struct loop_sum *sum = sum_of(row);
-	bool stuck = row->loop->turning &&
-		     row->loop->turning_ns >= chart_threshold(chart, THRESHOLD_slow_turn) * MS;
-	u32 waiting = stuck ? waiting_in(chart, row) : 0;
+	double turning_ns = under_way_ns(chart, row);
+	bool stuck = turning_ns && turning_ns >= chart_threshold(chart, THRESHOLD_slow_turn) * MS;
+	u32 waiting = stuck ? waiting_in(chart, row, turning_ns) : 0;
 	bool blocked = sum->slow_blocked_ns * 2 > sum->slow_ns;
 	struct finding *finding;
 
-	if ((!sum->held_up && !waiting) || !loop_multiplexes(row))
+	if ((!sum->held_up && !waiting) || !loop_multiplexes(row) ||
+	    !chart_serves_several(chart, row))
 		return;
 	finding = chart_find(chart, rule, row);
-	slow_turn_say(finding, row, waiting);
+	slow_turn_say(finding, row, waiting, turning_ns);
 	finding->advice = turn_advice(sum);
 	if (sum->slow_turns) {
 		finding_note(finding, "slow_turns", sum->slow_turns);
@@ -198,10 +214,10 @@ void judge_slow_turn(const struct chart *chart, const struct rule *rule, const s
 	}
 	finding_note(finding, "turns", sum->turns);
 	if (waiting) {
-		finding_note(finding, "under_way_ns", row->loop->turning_ns);
+		finding_note(finding, "under_way_ns", turning_ns);
 		finding_note(finding, "waiting", waiting);
 	}
-	finding->stall_ms = (slow_own_ns(sum) + (waiting ? row->loop->turning_ns : 0)) / MS;
+	finding->stall_ms = (slow_own_ns(sum) + (waiting ? turning_ns : 0)) / MS;
 	finding_weigh(finding);
 	stack_of_loop(finding, row, blocked ? STACK_SLEEP : STACK_TURN);
 	stack_of_loop(finding, row, blocked ? STACK_TURN : STACK_SLEEP);

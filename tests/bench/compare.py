@@ -157,7 +157,7 @@ def server_table(results, name):
 
 
 def server_budget(tool, slower):
-    if tool == tools.BY_FD:
+    if tool in (tools.BY_FD, tools.DOCTOR):
         return verdict(slower, 1.4, "<= 1.4")
     return verdict(slower, 1.15, "<= 1.15") if tool == IOPHASE else ""
 

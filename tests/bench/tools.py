@@ -19,6 +19,8 @@ WATCHING = "watching"
 # The processes that latency.bt has parameters for.
 LATENCY_PIDS = 4
 BY_FD = "iophase --by fd"
+DOCTOR = "iophase doctor"
+LONG_S = 600  # the doctor ends by itself; longer than anything here takes
 # What a descriptor of an attached probe is called in /proc/PID/fd.
 PROBES = ("perf_event", "bpf_link", "bpf-raw-tracepoint", "bpf_raw_tp")
 
@@ -147,6 +149,8 @@ def own_tools(iophase, others=()):
         Tool("floor", lambda _: [workloads.BUILD / "floor"], says=WATCHING),
         stat(iophase),
         Tool(BY_FD, lambda pids: [iophase, "--by", "fd", "-p", comma(pids)], says=WATCHING),
+        Tool(DOCTOR, lambda pids: [iophase, "doctor", "-d", LONG_S, "-p", comma(pids)],
+             says=WATCHING),
         *(stat(other, f"iophase {number}") for number, other in enumerate(others, 2)),
     ]
 

@@ -10,6 +10,11 @@ DOCTOR_JAVA := $(if $(shell command -v javac),$(DOCTOR)/Nio.class)
 .PHONY: doctor-build
 doctor-build: $(DOCTOR_C) $(DOCTOR_GO) $(DOCTOR_JAVA)
 
+# Long, and outside CI: what it says is to be examined. make doctor-healthy ARGS="--seconds 60"
+.PHONY: doctor-healthy
+doctor-healthy: iophase
+	$(Q)$(PYTHON) tests/doctor/healthy.py $(ARGS)
+
 # Static, for a guest has no libraries; with frames and lines, for the doctor shows where.
 $(DOCTOR_C): $(DOCTOR)/%: tests/doctor/%.c | $(DOCTOR)
 	$(call say,CC,$<)$(CC) $(CFLAGS) -fno-omit-frame-pointer -Itests/truth -static -pthread \

@@ -10,6 +10,7 @@ runs COMMAND while the servers run; it finds them in NAME_PORT and NAME_PID. Not
 import ctypes
 import os
 import pathlib
+import pwd
 import shutil
 import signal
 import socket
@@ -22,6 +23,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 PYTHON = "/usr/bin/python3"
 PATIENCE_S = 10
 PAGE = b"%s\n" % (b"0123456789abcdef" * 64)
+LARGE_BYTES = 16 << 20
 PR_SET_PDEATHSIG = 1
 
 libc = ctypes.CDLL(None)
@@ -47,8 +49,15 @@ http {
         listen 127.0.0.1:%(port)d;
         root .;
         location = /status { stub_status; }
+        location = /dripped { try_files /large =404; limit_rate 200k; }
+        %(proxy)s
     }
 }
+"""
+
+PROXY = """
+        location /proxy/ { proxy_pass http://127.0.0.1:%d/; }
+        location /through/ { proxy_pass http://127.0.0.1:%d/; proxy_buffering off; }
 """
 
 HAPROXY = """
@@ -69,16 +78,18 @@ backend back
 """
 
 
-def redis(home, port, hz=10):
+def redis(home, port, hz=10, appendonly="no"):
     return ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "",
-            "--appendonly", "no", "--daemonize", "no", "--dir", home, "--logfile", home / "log",
+            "--appendonly", appendonly, "--appendfsync", "everysec", "--daemonize", "no", "--dir", home, "--logfile", home / "log",
             "--hz", hz]
 
 
-def nginx(home, port, nopush="off", workers=1):
+def nginx(home, port, nopush="off", workers=1, backend=None):
+    proxy = PROXY % (int(backend), int(backend)) if backend else ""
     (home / "nginx.conf").write_text(NGINX % {"port": port, "nopush": nopush,
-                                              "workers": workers})
+                                              "workers": workers, "proxy": proxy})
     (home / "page").write_bytes(PAGE)
+    (home / "large").write_bytes(PAGE * (LARGE_BYTES // len(PAGE)))
     return ["nginx", "-p", f"{home}/", "-c", home / "nginx.conf", "-e", home / "error.log"]
 
 
@@ -114,15 +125,30 @@ def go(home, port):
     return [home / "echo", port]
 
 
+def postgres(home, port):
+    """It does not run as root; its own user may be gone, as its package leaves it when removed."""
+    programs = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))
+    become, data = [], home / "data"
+    if os.geteuid() == 0:
+        user = pwd.getpwnam("nobody")
+        os.chown(home, user.pw_uid, user.pw_gid)
+        become = ["setpriv", "--reuid", user.pw_uid, "--regid", user.pw_gid, "--clear-groups",
+                  "--pdeathsig", "TERM"]
+    subprocess.run([str(word) for word in (*become, programs / "initdb", "-D", data, "-U",
+                                           "postgres", "-A", "trust", "-N")],
+                   check=True, cwd=home, stdout=subprocess.DEVNULL)
+    return [*become, programs / "postgres", "-D", data, "-p", port, "-h", "127.0.0.1", "-k", home]
+
+
 def chat(home, port, selector="epoll"):
     return [PYTHON, HERE / "chat.py", "--port", port, "--selector", selector]
 
 
 PROGRAMS = {"redis": "redis-server", "echo": PYTHON, "chat": PYTHON, "asyncio": PYTHON,
-            "java": "javac"}
+            "java": "javac", "postgres": "pgbench"}
 FORKING = ("nginx",)
 RECIPES = {make.__name__: make for make in (redis, nginx, memcached, haproxy, node, echo, chat,
-                                             asyncio, java, go)}
+                                             asyncio, java, go, postgres)}
 
 
 class Server:
