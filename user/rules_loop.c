@@ -198,8 +198,8 @@ void judge_slow_turn(const struct chart *chart, const struct rule *rule, const s
 	bool blocked = sum->slow_blocked_ns * 2 > sum->slow_ns;
 	struct finding *finding;
 
-	if ((!sum->held_up && !waiting) || !loop_multiplexes(row) ||
-	    !chart_serves_several(chart, row))
+	if ((!waiting && !(sum->held_up && chart_serves_several(chart, row))) ||
+	    !loop_multiplexes(row))
 		return;
 	finding = chart_find(chart, rule, row);
 	slow_turn_say(finding, row, waiting, turning_ns);

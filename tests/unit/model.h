@@ -114,6 +114,9 @@ static struct row *loop_row(u32 index, u8 watch)
 				.tid = watch == WATCH_EPOLL ? 0 : TGID, .watch = watch,
 			},
 			.epfd = 4 + index, .threads = 1, .tid = TGID, .room = 64,
+			.delay_ns = DELAY_UNKNOWN,
+			/* It sleeps most of the time. */
+			.sum = { .wait_blocked_ns = 9000 * MS, .wait_ns = 9000 * MS },
 		},
 		.descriptors = 10,
 	};
@@ -123,6 +126,13 @@ static struct row *loop_row(u32 index, u8 watch)
 	row_add_loop(row, &loop);
 	strcpy(row->comm, "server");
 	return row;
+}
+
+/* Two whom loop 1 serves. */
+static void clients(void)
+{
+	for (int i = 0; i < 2; i++)
+		fd_row(KIND_TCP, EPOLLIN)->fd->descriptor.sum.reported = 1;
 }
 
 static struct loop_sum *sum_of(struct row *row)
