@@ -155,8 +155,8 @@ BUGS = [
 SILENCE = [
     *(quiet("quiet", name) for name in (
         "eventfd-et", "timerfd-et", "out-et", "one-read", "capped", "short-read", "exact-read",
-        "one-accept", "ready-bits", "rate-limit", "backpressure-short", "backpressure-long",
-        "user-buffer", "several-sets", "idle", "nested")),
+        "one-accept", "ready-bits", "rate-limit", "rate-out", "pipelined", "backpressure-short",
+        "backpressure-long", "user-buffer", "several-sets", "idle", "nested")),
     *(quiet("edge", name) for name in ("oneshot-worker", "dontwait")),
     *(quiet("waits", name) for name in (
         "look-then-wait", "scan-few", "scan-seldom", "setsize-constant", "batch-of-one",

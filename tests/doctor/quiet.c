@@ -317,6 +317,86 @@ static void backpressure_long(void)
 	backpressure(300);
 }
 
+/*
+ * Each answer goes out in pieces, by the clock, and what is asked meanwhile waits for its turn, as HTTP
+ * servers do with what is pipelined. Its edge comes in the middle, and nothing is read then.
+ */
+#define PIECES 4
+
+static void ask_ahead(void *arg)
+{
+	const struct line *line = arg;
+	char c;
+
+	close(line->in);
+	must(write(line->far_out, heard, 2 * QUESTION_BYTES) == 2 * QUESTION_BYTES);
+	do {
+		must(write(line->far_out, heard, QUESTION_BYTES) == QUESTION_BYTES);
+		for (int i = 0; i < PIECES; i++)
+			if (read(line->far_in, &c, 1) != 1)
+				return;
+		sleep_ms(RATE_MS * 2 / 3);
+	} while (true);
+}
+
+static void answer_in_turn(int ep, int fd, uint32_t events)
+{
+	static int left;
+
+	(void)ep;
+	(void)events;
+	if (left && fd < 0) {
+		answer(limited_fd);
+		left--;
+	}
+	if (!left && hear(limited_fd, QUESTION_BYTES) > 0)
+		left = PIECES;
+}
+
+static void pipelined(void)
+{
+	struct line line = line_open("tcp");
+
+	with_client(ask_ahead, &line);
+	close(line.far_in);
+	nonblocking(line.in);
+	limited_fd = line.in;
+	tell_nothing("et-undrained", line.in);
+	loop(set_of(line.in, EPOLLIN | EPOLLET), RATE_MS, answer_in_turn);
+}
+
+/* What is written waits for its time as well, whatever room is reported meanwhile. */
+static void take_all(void *arg)
+{
+	const struct line *line = arg;
+
+	close(line->in);
+	while (read(line->far_in, heard, sizeof(heard)) > 0)
+		;
+}
+
+static void write_at_rate(int ep, int fd, uint32_t events)
+{
+	(void)ep;
+	(void)events;
+	while (fd < 0 && write(limited_fd, heard, sizeof(heard)) > 0)
+		;
+}
+
+static void rate_out(void)
+{
+	struct line line = line_open("tcp");
+	int bytes = sizeof(heard);
+
+	with_client(take_all, &line);
+	close(line.far_in);
+	nonblocking(line.in);
+	must(!setsockopt(line.in, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)));
+	limited_fd = line.in;
+	tell_nothing("lost-out-edge", line.in);
+	loop(set_of(line.in, EPOLLIN | EPOLLOUT | EPOLLET), RATE_MS, write_at_rate);
+}
+
 /* All is read at once and answered later, as by a library that keeps bytes to itself. */
 #define LATER_MS 200
 
@@ -425,6 +505,8 @@ static const struct scene scenes[] = {
 	{ "one-accept", one_accept },
 	{ "ready-bits", ready_bits },
 	{ "rate-limit", rate_limit },
+	{ "pipelined", pipelined },
+	{ "rate-out", rate_out },
 	{ "backpressure-short", backpressure_short },
 	{ "backpressure-long", backpressure_long },
 	{ "user-buffer", user_buffer },
