@@ -431,7 +431,7 @@ __noinline int signs_late(struct activity *act, struct descriptor *d, u64 lag)
 	if (act->hog_born && act->hog_born != d->born_ns && act->hog_own_ns * 2 > lag &&
 	    act->hog_own_ns >= knobs.limits.starve_ns) {
 		sign_add(act->hog_born, SIGN_starves, lag);
-		sign_add(act->hog_born, SIGN_drains, act->hog_ns);
+		sign_add(act->hog_born, SIGN_drains, act->hog_own_ns);
 	}
 	return 0;
 }
@@ -526,7 +526,7 @@ static __always_inline void hog_ends(struct thread *th, struct activity *act)
 	run_ends(act, th->enter_ns);
 	act->last_hog_born = act->hog_own_ns >= knobs.limits.starve_ns && !th->sleeps ?
 			     act->hog_born : 0;
-	act->last_hog_ns = act->hog_ns;
+	act->last_hog_ns = act->hog_own_ns;
 	act->run_born = 0;
 	act->hog_born = 0;
 	act->hog_ns = 0;

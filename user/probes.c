@@ -217,7 +217,7 @@ int probes_main(int argc, char **argv)
 		return err == EINVAL ? EXIT_USAGE : fail(EXIT_RUNTIME, "%s", strerror(err));
 	libbpf_set_print((libbpf_print_fn_t)hooks_print_libbpf);
 	probes.hooks = (struct hooks){ .kernel = &probes.kernel, .backend = probes.backend,
-				       .descriptors = true };
+				       .descriptors = true, .doctor = true };
 	err = probe(&probes);
 	kernel_drop_types(&probes.kernel);
 	return err;

@@ -101,10 +101,8 @@ static int set_knobs(struct session *session)
 	rodata->knobs.min_ns = options->min_ns;
 	rodata->knobs.failed_only = options->failed_only;
 	rodata->knobs.per_thread = options->by & BY_THREAD;
-	if (options->doctor) {
-		rodata->knobs.doctor = true;
+	if (options->doctor)
 		rodata->knobs.limits = doctor_limits(options->doctor);
-	}
 	hooks_set_knobs(&session->hooks, session->skel);
 	return set_cgroup(session);
 }

@@ -231,8 +231,8 @@ def silenced():
 def provoked():
     with Subject("turns", "slow-cpu", "healthy") as subject:
         doctor("-p", subject.subject, *QUICK, *UNHURRIED).ends(0, out=NONE)
-        doctor("-p", subject.subject, *QUICK, *UNHURRIED, "--set", "slow-turn.ms=0").ends(
-            0, out=b"slow-turn: ")
+        doctor("-p", subject.subject, *QUICK, *UNHURRIED, "--set", "cpu-starved.share=0").ends(
+            0, out=b"cpu-starved: ")
 
 
 def last_set_counts():
