@@ -221,6 +221,7 @@ CALM = ("edge undrained-tcp", "edge undrained-unix", "edge undrained-pipe", "edg
         "edge accept-once", "edge oneshot", "edge lost-out-tcp", "edge lost-out-unix",
         "edge blocking-fd", "level stale-dup-et", "blocks pipe")
 TOGETHER_S = 8
+DETACH_S = 150  # where functions are hooked, in emulation
 
 
 def check_together(args, tap, report):
@@ -235,7 +236,7 @@ def check_together(args, tap, report):
         subjects = [stack.enter_context(Subject(case)) for case in these]
         time.sleep(TOGETHER_S)
         doctor.send_signal(signal.SIGINT)
-        _, said = doctor.communicate(timeout=GRACE_S)
+        _, said = doctor.communicate(timeout=DETACH_S)
         findings = harness.load_output(out, said)["findings"]
         for subject in subjects:
             tap.run(subject.case.name, lambda s=subject: judge_one(s, findings, report))
