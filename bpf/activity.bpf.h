@@ -149,7 +149,7 @@ static __always_inline int wait_ends(struct thread *th, struct activity *act, u3
 	if (!th->began_before)
 		wait_counts(th, loop, args, ret, now);
 	if (knobs.doctor)
-		signs_delay(act);
+		signs_delay(act, loop);
 	if (knobs.doctor && !th->began_before)
 		signs_wait(th, act, call, ret, now);
 	if (ret > 0)

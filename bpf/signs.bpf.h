@@ -493,18 +493,17 @@ static __always_inline void signs_found(struct thread *th, struct activity *act,
  * The scheduler's own account of the time without a CPU: where the kernel hides some switches,
  * that of the hooks takes what was slept for it.
  */
-static __always_inline void signs_delay(struct activity *act)
+static __always_inline void signs_delay(struct activity *act, struct event_loop *loop)
 {
-	struct event_loop *loop = loop_at(act->loop);
 	u64 delay;
 
-	if (!loop)
-		return;
 	if (LACKS(queued)) {
 		loop->delay_ns = DELAY_UNKNOWN;
 		return;
 	}
 	delay = bpf_get_current_task_btf()->sched_info.run_delay;
+	if (delay == act->delay_ns)
+		return;
 	if (act->delay_ns)
 		__sync_fetch_and_add(&loop->delay_ns, delay - act->delay_ns);
 	act->delay_ns = delay;
