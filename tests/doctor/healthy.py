@@ -39,6 +39,10 @@ Case = collections.namedtuple("Case", "server state scene")
 Outcome = collections.namedtuple("Outcome", "seconds calls findings")
 
 
+class Unable(Exception):
+    pass
+
+
 class Busy:
     """A load generator that runs until the block ends, begun again whenever it ends."""
 
@@ -205,8 +209,14 @@ NOISE = clients.same(b"\0\0\0\x08\x04\xd2\x16\x2f")  # asks for TLS
 
 
 def filled(server):
-    subprocess.run(["pgbench", "-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "-iq",
-                    "-s", "5", "postgres"], check=True, capture_output=True)
+    """It accepts connections before it takes questions."""
+    where = ("-h", "127.0.0.1", "-p", str(server.port))
+    while subprocess.run(["pg_isready", "-q", *where], check=False).returncode:
+        if server.process.poll() is not None:
+            raise Unable("postgres does not serve")
+        time.sleep(0.1)
+    subprocess.run(["pgbench", *where, "-U", "postgres", "-iq", "-s", "5", "postgres"], check=True,
+                   capture_output=True, timeout=GRACE_S)
     return contextlib.nullcontext()
 
 
@@ -244,10 +254,6 @@ def cases():
     for name, states in SERVERS.items():
         for state, scene in states():
             yield Case(name, state, scene)
-
-
-class Unable(Exception):
-    pass
 
 
 def diagnose(iophase, pid, seconds):
