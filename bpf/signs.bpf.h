@@ -515,6 +515,8 @@ static __always_inline void signs_delay(struct activity *act, struct event_loop 
 		return;
 	}
 	delay = bpf_get_current_task_btf()->sched_info.run_delay;
+	if (delay == act->delay_ns)
+		return;
 	if (act->delay_ns)
 		__sync_fetch_and_add(&loop->delay_ns, delay - act->delay_ns);
 	act->delay_ns = delay;

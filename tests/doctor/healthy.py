@@ -39,6 +39,10 @@ Case = collections.namedtuple("Case", "server state scene")
 Outcome = collections.namedtuple("Outcome", "seconds calls findings")
 
 
+class Unable(Exception):
+    pass
+
+
 class Busy:
     """A load generator that runs until the block ends, begun again whenever it ends."""
 
@@ -205,8 +209,14 @@ NOISE = clients.same(b"\0\0\0\x08\x04\xd2\x16\x2f")  # asks for TLS
 
 
 def filled(server):
-    subprocess.run(["pgbench", "-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "-iq",
-                    "-s", "5", "postgres"], check=True, capture_output=True)
+    """It accepts connections before it takes questions."""
+    where = ("-h", "127.0.0.1", "-p", str(server.port))
+    while subprocess.run(["pg_isready", "-q", *where], check=False).returncode:
+        if server.process.poll() is not None:
+            raise Unable("postgres does not serve")
+        time.sleep(0.1)
+    subprocess.run(["pgbench", *where, "-U", "postgres", "-iq", "-s", "5", "postgres"], check=True,
+                   capture_output=True, timeout=GRACE_S)
     return contextlib.nullcontext()
 
 
@@ -246,10 +256,6 @@ def cases():
             yield Case(name, state, scene)
 
 
-class Unable(Exception):
-    pass
-
-
 def diagnose(iophase, pid, seconds):
     """The document of a run of the doctor on a process and its children."""
     with tempfile.TemporaryDirectory(prefix="iophase-healthy-") as tmp:
@@ -263,18 +269,21 @@ def diagnose(iophase, pid, seconds):
 
 
 def run_delays(pid):
-    """{thread: ns} that the threads of a process and its children have waited for a CPU so far."""
+    """{(process, thread): ns} that these and their children have waited for a CPU so far."""
     delays = {}
     for task in pathlib.Path(f"/proc/{pid}/task").glob("*"):
         with contextlib.suppress(OSError):
-            delays[int(task.name)] = int((task / "schedstat").read_text().split()[1])
+            delays[pid, int(task.name)] = int((task / "schedstat").read_text().split()[1])
             for child in (task / "children").read_text().split():
                 delays |= run_delays(int(child))
     return delays
 
 
 class RunDelays:
-    """What threads wait for a CPU during the block, also those that end before it does."""
+    """
+    What threads wait for a CPU during the block; of those that end before it does, until they were
+    looked at last.
+    """
     EVERY_S = 0.5
 
     def __init__(self, pid):
@@ -298,15 +307,16 @@ class RunDelays:
 
     def witness(self, finding, seconds):
         """Of a loop that says it has no CPU: what the scheduler says, in the same words."""
-        if finding["rule"] == STARVED and (ns := self.after.get(finding["tid"])) is not None:
-            ns -= self.before.get(finding["tid"], 0)
-            finding["schedstat_ms_per_s"] = ns / 1e6 / seconds
+        if finding["rule"] != STARVED:
+            return
+        threads = finding["evidence"]["threads"]
+        ns = sum(ns - self.before.get(who, 0) for who, ns in self.after.items()
+                 if who[0] == finding["tgid"] and (threads > 1 or who[1] == finding["tid"]))
+        finding["schedstat_ms_per_s"] = ns / 1e6 / seconds / threads
 
 
 def starved_indeed(finding):
-    threads = finding["evidence"].get("threads", 1)
-    return finding.get("schedstat_ms_per_s", 0) * threads > \
-        0.7 * finding["evidence"]["runnable_ms_per_s"]
+    return finding["schedstat_ms_per_s"] > 0.7 * finding["evidence"]["runnable_ms_per_s"]
 
 
 def examine(case, args, seconds):
