@@ -33,6 +33,25 @@ static struct herd herd_of(const struct chart *chart, const struct row *row)
 	return herd;
 }
 
+/* Several are told of it, and only one gets something. */
+static bool told_in_vain(const struct chart *chart, const struct row *row)
+{
+	double vain = row->sum.eagain, took = row->sum.calls - vain;
+
+	/* One who drains what it was told of ends with an EAGAIN, too: but was told once. */
+	return chart_rate(chart, vain) >= chart_threshold(chart, THRESHOLD_herd_rate) &&
+	       vain >= chart_threshold(chart, THRESHOLD_herd_share) * row->sum.calls &&
+	       row->fd->descriptor.sum.reported >=
+		       chart_threshold(chart, THRESHOLD_herd_wakes) * (took + 1);
+}
+
+/* The first is so fast that the others, once on a CPU, are told of nothing, and sleep again. */
+static bool woken_in_vain(const struct chart *chart, double took, const struct herd *herd)
+{
+	return herd->workers > 1 && took && herd->vain_wakes >= took &&
+	       chart_rate(chart, herd->vain_wakes) >= chart_threshold(chart, THRESHOLD_herd_rate);
+}
+
 void judge_herd(const struct chart *chart, const struct rule *rule, const struct row *row)
 {
 	const struct descriptor *d = &row->fd->descriptor;
@@ -40,18 +59,15 @@ void judge_herd(const struct chart *chart, const struct rule *rule, const struct
 	struct finding *finding;
 	struct herd herd;
 
-	if (row->fd->many || fd_ambiguous(row->fd) || !chart_shared(chart, row) ||
-	    chart_rate(chart, vain) < chart_threshold(chart, THRESHOLD_herd_rate) ||
-	    vain < chart_threshold(chart, THRESHOLD_herd_share) * calls_made)
-		return;
-	/* One who drains what it was told of ends with an EAGAIN, too: but was told once. */
-	if (d->sum.reported < chart_threshold(chart, THRESHOLD_herd_wakes) * (took + 1))
+	if (row->fd->many || fd_ambiguous(row->fd) || !chart_shared(chart, row))
 		return;
 	herd = herd_of(chart, row);
+	if (!told_in_vain(chart, row) && !woken_in_vain(chart, took, &herd))
+		return;
 	finding = chart_find(chart, rule, row);
-	finding_say(finding, "%s reports of it to several who wait for it, and %s calls that took something: "
-		    "all are woken for what one of them takes", text_count(d->sum.reported).buf,
-		    text_count(took).buf);
+	finding_say(finding, "several wait for it: %s wake-ups, and %s calls that took something: all are "
+		    "woken for what one of them takes",
+		    text_count(d->sum.reported + herd.vain_wakes).buf, text_count(took).buf);
 	finding_note(finding, "workers", herd.workers);
 	finding_note(finding, "wakeups_per_accept",
 		     (d->sum.reported + herd.vain_wakes) / (took ? : 1));
