@@ -181,6 +181,16 @@ static __always_inline bool turn_apart(struct event_loop *loop)
 	return loop->threads > 1 && ((last && last != tid) || (in && in != tid));
 }
 
+/* @task ends, perhaps in a wait. */
+static __always_inline void loop_left(struct task_struct *task)
+{
+	struct activity *act = activity_of(task);
+	struct event_loop *loop = act && act->loop ? loop_at(act->loop) : NULL;
+
+	if (loop && loop->in_tid == (u32)task->pid)
+		loop->in_tid = 0;
+}
+
 static __always_inline void turn_clear(struct activity *act)
 {
 	act->turn_blocked = 0;

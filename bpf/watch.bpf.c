@@ -178,6 +178,8 @@ static __always_inline void watch_end(struct task_struct *task, struct thread *t
 		bpf_map_delete_elem(&processes, &proc);
 		process_named(task, proc);
 	}
+	if (knobs.doctor)
+		loop_left(task);
 	if (th->call && th->call < NR_CALLS && !th->began_before && !stopped) {
 		slot = slot_of(th, th->call);
 		if (slot)

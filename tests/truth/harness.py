@@ -12,7 +12,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SKIP_STATUS = 77
-TIMEOUT_S = 30
+TIMEOUT_S = 60
 RESULTS = ("ok", "zero", "eagain", "eintr", "restarted")
 
 
