@@ -19,7 +19,7 @@ CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 -Wall -Wextra -D_GNU_SOURCE
 LDLIBS = $(shell $(PKG_CONFIG) $(if $(STATIC),--static) --libs $(LIBS)) -liberty -lm
 LDFLAGS += $(if $(STATIC),-static)
-CPPFLAGS += -I$(OUT) $(shell $(PKG_CONFIG) --cflags $(LIBS))
+CPPFLAGS += -I$(OUT) -I. -Iuser $(shell $(PKG_CONFIG) --cflags $(LIBS))
 
 MULTIARCH := $(shell $(CC) -print-multiarch)
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -I/usr/include/$(MULTIARCH) \
@@ -27,7 +27,7 @@ BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -I/usr/include/$(M
 
 # What is on the command line changes what is built, so it has its own directory.
 OBJ := $(OUT)/$(if $(STATIC),static,dynamic)
-SOURCES := $(wildcard user/*.c)
+SOURCES := $(wildcard user/*.c user/*/*.c)
 OBJECTS := $(SOURCES:user/%.c=$(OBJ)/%.o)
 
 Q := $(if $(V),,@)
@@ -42,7 +42,8 @@ iophase: $(OBJ)/iophase
 $(OBJ)/iophase: $(OBJECTS)
 	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJECTS) $(LDLIBS)
 
-$(OBJ)/%.o: user/%.c $(OUT)/iophase.skel.h | $(OBJ)
+$(OBJ)/%.o: user/%.c $(OUT)/iophase.skel.h
+	$(Q)mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(OUT)/iophase.bpf.o: bpf/iophase.bpf.c | $(OUT)
@@ -53,7 +54,7 @@ $(OUT)/iophase.bpf.o: bpf/iophase.bpf.c | $(OUT)
 $(OUT)/iophase.skel.h: $(OUT)/iophase.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name iophase_bpf >$@.tmp && mv $@.tmp $@
 
-$(OUT) $(OBJ):
+$(OUT):
 	$(Q)mkdir -p $@
 
 # What each goal needs on a fresh Debian 12.

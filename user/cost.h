@@ -6,7 +6,7 @@
 #ifndef IOPHASE_COST_H
 #define IOPHASE_COST_H
 
-#include "session.h"
+#include "session/session.h"
 #include "types.h"
 
 struct cost {

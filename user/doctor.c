@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "calls.h"
-#include "diagnosis.h"
+#include "model/calls.h"
+#include "doctor/diagnosis.h"
 #include "fail.h"
 #include "measurement.h"
 #include "options.h"
-#include "rules.h"
+#include "doctor/rules.h"
 
 #define DURATION_NS (10 * NS_PER_SEC)
 
@@ -27,7 +27,7 @@ struct threshold_row {
 static const struct threshold_row thresholds[NR_THRESHOLDS] = {
 #define THRESHOLD(symbol, name, value, unit, why) \
 	[THRESHOLD_##symbol] = { name, value, unit, why },
-#include "thresholds.def"
+#include "doctor/thresholds.def"
 #undef THRESHOLD
 };
 

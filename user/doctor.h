@@ -3,12 +3,12 @@
 #ifndef IOPHASE_DOCTOR_H
 #define IOPHASE_DOCTOR_H
 
-#include "finding.h"
+#include "doctor/finding.h"
 #include "types.h"
 
 enum threshold {
 #define THRESHOLD(symbol, ...) THRESHOLD_##symbol,
-#include "thresholds.def"
+#include "doctor/thresholds.def"
 #undef THRESHOLD
 	NR_THRESHOLDS,
 };

@@ -16,8 +16,8 @@
 #include "fail.h"
 #include "loop.h"
 #include "options.h"
-#include "output.h"
-#include "session.h"
+#include "output/output.h"
+#include "session/session.h"
 #include "sink.h"
 
 /* The cost is sampled this long, this often: timing programs costs 3 % of what they do. */

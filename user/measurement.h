@@ -3,7 +3,7 @@
 #define IOPHASE_MEASUREMENT_H
 
 #include "options.h"
-#include "output.h"
+#include "output/output.h"
 
 /*
  * Watches what @options say, for as long as they say, and has @output print each report; @options

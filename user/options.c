@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "calls.h"
+#include "model/calls.h"
 #include "fail.h"
-#include "rows.h"
+#include "model/rows.h"
 #include "version.h"
 
 enum {

@@ -5,7 +5,7 @@
 
 #include <argp.h>
 
-#include "backend.h"
+#include "hooks/backend.h"
 #include "types.h"
 
 /* What rows are kept apart by; a set of bits. */

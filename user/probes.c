@@ -9,11 +9,11 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "backend.h"
-#include "calls.h"
+#include "hooks/backend.h"
+#include "model/calls.h"
 #include "fail.h"
-#include "hooks.h"
-#include "kernel.h"
+#include "hooks/hooks.h"
+#include "hooks/kernel.h"
 #include "version.h"
 
 #include "iophase.skel.h"

@@ -4,7 +4,7 @@
 
 #include "measurement.h"
 #include "options.h"
-#include "output.h"
+#include "output/output.h"
 
 static const struct output *const outputs[] = {
 	[FORMAT_TABLE] = &output_table,

@@ -15,7 +15,7 @@ typedef uint64_t u64;
 typedef int32_t s32;
 typedef int64_t s64;
 
-#include "../bpf/wire.h"
+#include "bpf/wire.h"
 
 #define NS_PER_SEC 1000000000ull
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -5,7 +5,7 @@
 
 #include "unit.h"
 
-#include "../../user/calls.h"
+#include "user/model/calls.h"
 
 static char word[32];
 

@@ -6,8 +6,8 @@
 
 #include "unit.h"
 
-#include "../../user/fd.h"
-#include "../../user/options.h"
+#include "user/model/fd.h"
+#include "user/options.h"
 
 #define INET 2
 #define INET6 10

@@ -7,12 +7,12 @@
 
 #include "unit.h"
 
-#include "../../user/types.h"
+#include "user/types.h"
 
 #define __noinline
 #undef __always_inline
 #define __always_inline inline
-#include "../../bpf/hist.h"
+#include "bpf/hist.h"
 
 #define LAST (HIST_BASE + HIST_BUCKETS - 1)
 

@@ -9,8 +9,8 @@
 
 #include "unit.h"
 
-#include "../../user/options.h"
-#include "../../user/rules.h"
+#include "user/options.h"
+#include "user/doctor/rules.h"
 
 #define MS 1000000ull
 #define TGID 4711
@@ -22,13 +22,13 @@
 
 static const double defaults[NR_THRESHOLDS] = {
 #define THRESHOLD(symbol, name, value, ...) [THRESHOLD_##symbol] = value,
-#include "../../user/thresholds.def"
+#include "user/doctor/thresholds.def"
 #undef THRESHOLD
 };
 
 static const char *const threshold_names[NR_THRESHOLDS] = {
 #define THRESHOLD(symbol, name, ...) [THRESHOLD_##symbol] = name,
-#include "../../user/thresholds.def"
+#include "user/doctor/thresholds.def"
 #undef THRESHOLD
 };
 

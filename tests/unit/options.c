@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 /* Before cmocka.h, which has a macro of the name of our fail(). */
-#include "../../user/fail.h"
-#include "../../user/options.h"
+#include "user/fail.h"
+#include "user/options.h"
 
 #include "unit.h"
 

@@ -7,8 +7,8 @@
 
 #include "unit.h"
 
-#include "../../user/options.h"
-#include "../../user/rows.h"
+#include "user/options.h"
+#include "user/model/rows.h"
 
 #define PROC(tgid) ((proc_id)(tgid) << 32 | 77)
 

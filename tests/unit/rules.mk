@@ -9,19 +9,22 @@ UNIT_LIBS = $(shell $(PKG_CONFIG) --libs cmocka)
 unit-build: $(UNIT_TESTS)
 
 # Each is linked with the files it tests, and with those that they call.
-$(UNIT)/text.test: $(OBJ)/text.o
-$(UNIT)/calls.test: $(OBJ)/calls.o
-$(UNIT)/fd.test: $(addprefix $(OBJ)/,fd.o rows.o calls.o text.o fail.o)
-$(UNIT)/rows.test: $(addprefix $(OBJ)/,rows.o calls.o fail.o)
-$(UNIT)/rules.test: $(addprefix $(OBJ)/,rules.o rules_fd.o rules_loop.o rules_crew.o rules_call.o \
-		    rules_thread.o finding.o fd.o rows.o calls.o text.o fail.o)
-$(UNIT)/options.test: $(addprefix $(OBJ)/,options.o backend.o calls.o rows.o fail.o)
+objects = $(patsubst %,$(OBJ)/%.o,$(1))
+ROWS := $(call objects,model/rows model/calls fail)
 
-SYMBOLS := $(addprefix $(OBJ)/,symbols.o stack.o cfi.o image.o module.o object.o debuginfo.o \
-	   demangle.o perfmap.o process.o text.o)
+$(UNIT)/text.test: $(call objects,text)
+$(UNIT)/calls.test: $(call objects,model/calls)
+$(UNIT)/fd.test: $(ROWS) $(call objects,model/fd text)
+$(UNIT)/rows.test: $(ROWS)
+$(UNIT)/rules.test: $(ROWS) $(call objects,$(patsubst user/%.c,%,$(wildcard user/doctor/rules*.c)) \
+		    doctor/finding model/fd text)
+$(UNIT)/options.test: $(ROWS) $(call objects,options hooks/backend)
+
+SYMBOLS := $(call objects,$(filter-out stack/traceback,$(patsubst user/%.c,%,$(wildcard user/stack/*.c))) \
+	   text)
 $(UNIT)/symbols.test: $(SYMBOLS)
-$(UNIT)/stack.test: $(SYMBOLS) $(addprefix $(OBJ)/,traceback.o fail.o)
-$(UNIT)/traceback.test: $(addprefix $(OBJ)/,traceback.o fail.o)
+$(UNIT)/stack.test: $(SYMBOLS) $(call objects,stack/traceback fail)
+$(UNIT)/traceback.test: $(call objects,stack/traceback fail)
 $(UNIT)/symbols.test $(UNIT)/stack.test: UNIT_LIBS += $(LDLIBS)
 $(UNIT)/stack.test: private CPPFLAGS += -DUNIT_SOURCES='"$(CURDIR)/tests/unit"'
 

@@ -10,9 +10,9 @@
 
 #include "unit.h"
 
-#include "../../user/clock.h"
-#include "../../user/object.h"
-#include "../../user/traceback.h"
+#include "user/clock.h"
+#include "user/stack/object.h"
+#include "user/stack/traceback.h"
 #include "stack/capture.h"
 
 #define MAX_FRAMES 64

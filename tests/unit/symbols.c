@@ -10,10 +10,10 @@
 
 #include "unit.h"
 
-#include "../../user/demangle.h"
-#include "../../user/perfmap.h"
-#include "../../user/process.h"
-#include "../../user/symbols.h"
+#include "user/stack/demangle.h"
+#include "user/stack/perfmap.h"
+#include "user/stack/process.h"
+#include "user/stack/symbols.h"
 
 static void perfmap_lines(void **state)
 {

@@ -6,7 +6,7 @@
 
 #include "unit.h"
 
-#include "../../user/text.h"
+#include "user/text.h"
 
 static void times(void **state)
 {

@@ -14,8 +14,8 @@
 
 #include "unit.h"
 
-#include "../../user/clock.h"
-#include "../../user/traceback.h"
+#include "user/clock.h"
+#include "user/stack/traceback.h"
 
 static enum { GOOD, CRASH_FIRST, CRASH_LAST, SPIN, HOG, ESCAPE } behaviour;
 

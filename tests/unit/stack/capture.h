@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../../user/types.h"
+#include "user/types.h"
 
 /* Starts @command, silent; it dies with this process. */
 static pid_t child_run(char *const *command)

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Descriptors in words: what they are, how they are waited for, how long they waited. */
+#ifndef IOPHASE_FD_H
+#define IOPHASE_FD_H
+
+#include "model/rows.h"
+#include "text.h"
+
+/* "tcp", "pipe", ... of enum file_kind; and the unit of what can be left in one, "" for none. */
+const char *kind_name(u8 kind);
+const char *kind_unit(u8 kind);
+
+/* "epoll", "poll", "select", or NULL for none; of enum watch. */
+const char *watch_name(u8 watch);
+
+/*
+ * What a descriptor is called, with @escape for names from the kernel: text_name() or
+ * text_json_name(). The path of an open file is looked up now, and is cut if it is long.
+ */
+struct text fd_name(const struct row_fd *fd, struct text (*escape)(const char *, size_t));
+
+/* "established", ... of a TCP socket when it was read or closed; NULL: none, or not known. */
+const char *tcp_state_name(const struct row_fd *fd);
+
+/* Upper edge, ns, of the bucket of @hist (LAG_BUCKETS) that holds quantile @q of @count; -1: none. */
+double fd_lag_quantile(const u32 *hist, double q);
+
+/* The number was closed, and not just by the end of its process. */
+bool fd_closed(const struct row_fd *fd);
+
+/* Several watched processes use, or used, the file. */
+bool fd_shared(const struct row_fd *fd);
+
+/* Whose reports they are cannot be told: another has the same data in the same epoll instance. */
+bool fd_ambiguous(const struct row_fd *fd);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What all JSON documents about a measurement have in common. */
+#ifndef IOPHASE_JSON_REPORT_H
+#define IOPHASE_JSON_REPORT_H
+
+#include <jansson.h>
+
+#include "output/output.h"
+
+/* A new document: what measured, with what, when and for how long. The caller owns it. */
+json_t *report_json_begin(const struct report *report, int schema_version);
+
+/* Adds what went missing, and what it cost. */
+void report_json_end(json_t *document, const struct report *report);
+
+#endif

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Reads what the hooks counted: records of live threads, and the maps. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "clock.h"
+#include "fail.h"
+#include "session/reader.h"
+
+/* Calls not asked for can be routed all the same, to follow epoll sets: not shown. */
+static bool shown(const struct session *session, u32 call)
+{
+	return call && call < NR_CALLS && session->options->selected[call];
+}
+
+static struct row *row_of(struct reading *reading, proc_id proc, u32 tid, u32 call)
+{
+	/* What is summed over processes is so over their threads. */
+	struct row_key key = { .proc = proc, .tid = proc ? tid : 0, .call = call };
+
+	return rows_get(&reading->rows, key);
+}
+
+static void set_comm(struct row *row, const char *comm)
+{
+	memcpy(row->comm, comm, COMM_LEN);
+}
+
+static int add_in_flight(struct reading *reading, const struct thread_record *record)
+{
+	struct in_flight *bigger, *thread;
+
+	bigger = reallocarray(reading->in_flight, reading->nr_in_flight + 1, sizeof(*bigger));
+	if (!bigger)
+		return fail(EXIT_RUNTIME, "out of memory");
+	reading->in_flight = bigger;
+	thread = &bigger[reading->nr_in_flight++];
+	*thread = (struct in_flight){
+		.tgid = record->tgid,
+		.tid = record->tid,
+		.call = record->call,
+		.age_ns = reading->now_ns > record->enter_ns ? reading->now_ns - record->enter_ns : 0,
+		.age_bound = record->began_before,
+		.phase = record->phase,
+	};
+	memcpy(thread->comm, record->comm, COMM_LEN);
+	return 0;
+}
+
+static void add_turning(struct reading *reading, const struct thread_record *record)
+{
+	struct turning *turning = &reading->turning[record->loop];
+	u64 age_ns = reading->now_ns > record->turn_ns ? reading->now_ns - record->turn_ns : 0;
+
+	turning->threads++;
+	if (age_ns > turning->oldest_ns)
+		turning->oldest_ns = age_ns;
+}
+
+static int add_thread(struct session *session, struct reading *reading,
+		      const struct thread_record *record)
+{
+	const struct slot_record *slots = (const void *)(record + 1);
+	const char *comm = session->options->by & BY_THREAD ? record->comm : record->proc_comm;
+
+	for (u32 i = 0; i < record->nr_slots; i++) {
+		struct row *row;
+
+		if (!shown(session, slots[i].call) || session->options->by & BY_OBJECT)
+			continue;
+		row = row_of(reading, record->proc, record->tid, slots[i].call);
+		set_comm(row, comm);
+		row_add_call(row, slots[i].call, &slots[i].sum);
+	}
+	if (record->waker_run && shown(session, record->waker_call) &&
+	    !(session->options->by & BY_OBJECT))
+		row_add_waker(row_of(reading, record->proc, record->tid, record->waker_call),
+			      &record->waker, record->waker_run);
+	if (record->turn_ns && record->loop < LOOP_ROWS)
+		add_turning(reading, record);
+	return shown(session, record->call) ? add_in_flight(reading, record) : 0;
+}
+
+static int read_threads(struct session *session, struct reading *reading)
+{
+	struct buffer *buffer = &session->buffer;
+	int err = session_iterate(session->skel->links.iop_dump, buffer);
+
+	for (size_t at = 0; !err && at + sizeof(struct thread_record) <= buffer->size;) {
+		const struct thread_record *record = (void *)(buffer->data + at);
+
+		err = add_thread(session, reading, record);
+		at += sizeof(*record) + record->nr_slots * sizeof(struct slot_record);
+	}
+	return err;
+}
+
+/* Calls @visit with each key and value of @map, which may grow and shrink meanwhile. */
+static void each_entry(struct session *session, struct reading *reading, struct bpf_map *map,
+		       void (*visit)(struct session *session, struct reading *reading,
+				     const void *key, const void *value))
+{
+	char keys[2][MAP_KEY_MAX], value[MAP_VALUE_MAX];
+	char *key = NULL, *next = keys[0];
+	size_t key_size = bpf_map__key_size(map), value_size = bpf_map__value_size(map);
+
+	while (!bpf_map__get_next_key(map, key, next, key_size)) {
+		if (!bpf_map__lookup_elem(map, next, key_size, value, value_size, 0))
+			visit(session, reading, next, value);
+		key = next;
+		next = key == keys[0] ? keys[1] : keys[0];
+	}
+}
+
+/* Whether the reading under way had what is in a row already, from the thread itself. */
+static bool seen_alive(const struct session *session, u32 late)
+{
+	return late && late == session->skel->bss->reading;
+}
+
+/* The name of the row in which processes are summed for which there is no row. */
+static const char ended_comm[COMM_LEN] = "(ended)";
+
+static void add_folded(struct session *session, struct reading *reading, const void *k,
+		       const void *v)
+{
+	const struct folded_key *key = k;
+	const struct folded *folded = v;
+	struct row *row;
+
+	if (!shown(session, key->call) || seen_alive(session, key->late))
+		return;
+	row = row_of(reading, key->proc, key->tid, key->call);
+	if (!row->comm[0])
+		set_comm(row, key->proc ? folded->comm : ended_comm);
+	row_add_call(row, key->call, &folded->sum);
+}
+
+static void add_errno(struct session *session, struct reading *reading, const void *k,
+		      const void *v)
+{
+	const struct errno_key *key = k;
+
+	if (shown(session, key->call))
+		row_add_errno(row_of(reading, key->proc, key->tid, key->call), key->error,
+			      *(const u64 *)v);
+}
+
+static void add_waker(struct session *session, struct reading *reading, const void *k,
+		      const void *v)
+{
+	const struct waker_key *key = k;
+
+	if (shown(session, key->call) && !seen_alive(session, key->late))
+		row_add_waker(row_of(reading, key->proc, key->tid, key->call), &key->waker,
+			      *(const u64 *)v);
+}
+
+static void add_left_out(struct session *session, struct reading *reading, const void *k,
+			 const void *v)
+{
+	(void)session;
+	if (reading->nr_left_out == LEFT_OUT_MAX)
+		return;
+	reading->left_out[reading->nr_left_out++] = (struct left_out_process){
+		.tgid = proc_tgid(*(const proc_id *)k),
+		.calls = *(const struct left_out *)v,
+	};
+}
+
+static void add_hist(struct session *session, struct reading *reading, const void *k,
+		     const void *v)
+{
+	const struct hist_key *key = k;
+	u32 row = *(const u32 *)v;
+
+	/* Histograms are kept per process, so a thread has none. */
+	if (shown(session, key->call) && row < HIST_ROWS && !(session->options->by & BY_THREAD))
+		row_add_hist(row_of(reading, key->proc, 0, key->call), &session->hists[row]);
+}
+
+int hists_map(struct session *session)
+{
+	if (!session->hists)
+		session->hists = array_map(session->skel->maps.hists, "histograms");
+	return session->hists ? 0 : EXIT_RUNTIME;
+}
+
+/* Gives a histogram that nobody adds to any more back to the hooks, empty. */
+static void release_hist(struct session *session, const void *value)
+{
+	u32 row = *(const u32 *)value;
+
+	if (row >= HIST_ROWS)
+		return;
+	memset(&session->hists[row], 0, sizeof(session->hists[row]));
+	bpf_map_update_elem(bpf_map__fd(session->skel->maps.free_hists), NULL, &row, BPF_ANY);
+}
+
+#define MAP_READER(name, key_type, of_tid, is_late)				\
+	static struct bpf_map *name##_map(struct session *session)		\
+	{									\
+		return session->skel->maps.name;				\
+	}									\
+	static struct row_key name##_key(const void *k)				\
+	{									\
+		const struct key_type *key = k;					\
+										\
+		return (struct row_key){ key->proc, of_tid, key->call, 0 };	\
+	}									\
+	static bool name##_late(const void *k)					\
+	{									\
+		const struct key_type *key = k;					\
+										\
+		(void)key;							\
+		return is_late;							\
+	}
+
+MAP_READER(folded, folded_key, key->tid, key->late)
+MAP_READER(errnos, errno_key, key->tid, false)
+MAP_READER(wakers, waker_key, key->tid, key->late)
+MAP_READER(hist_rows, hist_key, 0, false)
+
+const struct map_reader map_readers[MAP_READERS] = {
+	{ folded_map, folded_key, folded_late, add_folded, NULL },
+	{ errnos_map, errnos_key, errnos_late, add_errno, NULL },
+	{ wakers_map, wakers_key, wakers_late, add_waker, NULL },
+	{ hist_rows_map, hist_rows_key, hist_rows_late, add_hist, release_hist },
+};
+
+void maps_enter(struct session *session)
+{
+	struct sched_param first = { .sched_priority = 1 };
+
+	session->policy = -1;
+	if (!session->kernel.preemptible || sched_getparam(0, &session->priority))
+		return;
+	session->policy = sched_getscheduler(0);
+	/* Not allowed to: then what is dropped is counted. */
+	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first))
+		session->policy = -1;
+}
+
+void maps_leave(struct session *session)
+{
+	if (session->policy >= 0)
+		sched_setscheduler(0, session->policy, &session->priority);
+}
+
+/* What the doctor looks at besides the calls. */
+static int read_objects(struct session *session, struct reading *reading)
+{
+	int err;
+
+	rows_init(&reading->fds, BY_FD);
+	rows_init(&reading->loops, BY_LOOP);
+	err = descriptors_read(session, &reading->fds, reading->now_ns);
+	err = err ? : event_loops_read(session, reading->turning, &reading->loops);
+	err = err ? : listening_read(session, reading);
+	return err ? : signs_read(session, reading);
+}
+
+static int read_once(struct session *session, struct reading *reading)
+{
+	struct iophase_bpf *skel = session->skel;
+	int err;
+
+	rows_init(&reading->rows, session->options->by);
+	reading->now_ns = session->stopped_ns ? : clock_ns();
+	err = read_threads(session, reading);
+	if (err)
+		return err;
+	if (session->options->by & BY_FD)
+		return descriptors_read(session, &reading->rows, reading->now_ns);
+	if (session->options->by & BY_LOOP)
+		return event_loops_read(session, reading->turning, &reading->rows);
+	maps_enter(session);
+	for (size_t i = 0; i < MAP_READERS; i++)
+		each_entry(session, reading, map_readers[i].map(session), map_readers[i].add);
+	each_entry(session, reading, skel->maps.left_outs, add_left_out);
+	maps_leave(session);
+	rows_add(&reading->rows, &session->retired.rows);
+	return session->options->doctor ? read_objects(session, reading) : 0;
+}
+
+int session_read(struct session *session, struct reading *reading)
+{
+	int err;
+
+	*reading = (struct reading){ 0 };
+	err = hists_map(session);
+	/* A thread that ends meanwhile is seen once: alive, or in the rows that outlive it. */
+	if (!++session->readings)
+		session->readings++;
+	session->skel->bss->reading = session->readings;
+	if (!err)
+		err = read_once(session, reading);
+	session->skel->bss->reading = 0;
+	reading->asked_bound = session->asked_bound || session->skel->bss->asked_astray;
+	memcpy(reading->losses, session->skel->bss->losses, sizeof(reading->losses));
+	return err;
+}
+
+void reading_free(struct reading *reading)
+{
+	rows_free(&reading->rows);
+	rows_free(&reading->fds);
+	rows_free(&reading->loops);
+	free(reading->signs);
+	free(reading->listening);
+	reading->listening = NULL;
+	reading->nr_listening = 0;
+	reading->signs = NULL;
+	reading->nr_signs = 0;
+	free(reading->in_flight);
+	reading->in_flight = NULL;
+	reading->nr_in_flight = 0;
+	reading->nr_left_out = 0;
+}
+
+void reader_close(struct session *session)
+{
+	reading_free(&session->retired);
+	if (session->hists)
+		array_unmap(session->skel->maps.hists, session->hists);
+}

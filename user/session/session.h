@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One measurement: the programs in the kernel from load to detach, and the reading of what
+ * they counted.
+ */
+#ifndef IOPHASE_SESSION_H
+#define IOPHASE_SESSION_H
+
+#include "hooks/hooks.h"
+#include "options.h"
+#include "model/rows.h"
+#include "types.h"
+
+struct session;
+
+/* A thread inside a watched call at the moment of a reading. */
+struct in_flight {
+	u32 tgid, tid;
+	char comm[COMM_LEN];
+	u32 call;
+	u64 age_ns;
+	bool age_bound;		/* was inside when the watch began: age_ns is a lower bound */
+	u8 phase;		/* enum phase */
+};
+
+/* The signs of misuse of one descriptor, which rows of descriptors have as their object. */
+struct sign_record {
+	u64 born_ns;
+	struct signs signs;
+};
+
+/* A listener that an epoll instance waits for. */
+struct listening {
+	u64 ep;
+	u64 born_ns;
+};
+
+/* A 32-bit process, whose calls are not decoded. */
+struct left_out_process {
+	u32 tgid;
+	struct left_out calls;
+};
+
+#define LEFT_OUT_MAX 256
+
+/* All that was counted up to now_ns (CLOCK_MONOTONIC). */
+struct reading {
+	u64 now_ns;
+	struct rows rows;	/* of what options->by says */
+	struct rows fds, loops;	/* for the doctor, besides */
+	struct sign_record *signs;	/* by born_ns; owned */
+	u32 nr_signs;
+	struct listening *listening;	/* owned */
+	u32 nr_listening;
+	struct in_flight *in_flight;
+	u32 nr_in_flight;
+	struct left_out_process left_out[LEFT_OUT_MAX];	/* since the start of the watch */
+	u32 nr_left_out;
+	u64 losses[NR_LOSSES];
+	struct turning {
+		u32 threads;
+		u64 oldest_ns;	/* how long the first of them has been in its turn */
+	} turning[LOOP_ROWS];	/* by row of the loops, those in a turn now */
+	bool asked_bound;	/* the size of an epoll set turned out not to be known exactly */
+};
+
+/*
+ * Loads and attaches the programs for @options. Returns NULL after printing why not, and the line to type
+ * next if there is one.
+ */
+struct session *session_open(const struct options *options);
+
+/* Begins to watch; 0, or an exit code after a message. */
+int session_start(struct session *session);
+
+/* Ends the counting; what was counted stays to be read. 0, or an exit code after a message. */
+int session_stop(struct session *session);
+
+/* Fills @reading, which reading_free() releases; 0, or an exit code after a message. */
+int session_read(struct session *session, struct reading *reading);
+void reading_free(struct reading *reading);
+
+/*
+ * The last stack of @kind that was taken for @object: the born_ns of a descriptor, the row of a loop,
+ * or a process. False if there is none.
+ */
+bool session_stack(struct session *session, u64 object, enum stack_kind kind,
+		   struct user_stack *stack);
+
+/*
+ * Takes the rows of processes that have ended out of the kernel, where there is room for a
+ * limited number, so it is to be called every few seconds; readings still have them. 0, or an
+ * exit code after a message.
+ */
+int session_retire(struct session *session);
+
+/* Threads watched at the moment. */
+u64 session_threads(const struct session *session);
+
+/* Memory of their records, which the kernel does not count to the map they belong to. */
+u64 session_thread_bytes(const struct session *session);
+
+/*
+ * The calls themselves are hooked. Those of 32-bit programs, which have entries of their own, and
+ * those that seccomp answers are then not seen.
+ */
+bool session_direct(const struct session *session);
+
+/* File descriptors of the loaded programs and of the maps, up to @max; their number. */
+u32 session_programs(const struct session *session, int *fds, u32 max);
+u32 session_maps(const struct session *session, int *fds, u32 max);
+
+/* "tracepoint", "trampoline" or "mixed": what the figures were measured with. */
+const char *session_backend(const struct session *session);
+
+/* How exactly what meets @need is known: "exact", "lower_bound", ... */
+const char *session_tier(const struct session *session, enum need need);
+
+/* What could not be had on this kernel. */
+const struct parts *session_parts(const struct session *session);
+
+/* Detaches and unloads everything; NULL is allowed. */
+void session_close(struct session *session);
+
+#endif
