@@ -8,16 +8,12 @@ import subprocess
 import sys
 
 import cli
-from cli import Failure, Skip, iophase
-
-try:
-    import jsonschema
-except ImportError:
-    jsonschema = None
+from cli import Failure, iophase
+from documents import Schema
 
 NEEDS = ["calls", "phases", "lives", "scan", "copy", "read", "sets", "ready",
          "fd_ready"]
-SCHEMA = json.loads((cli.ROOT / "docs/probes.schema.json").read_text(encoding="utf-8"))
+SCHEMA = Schema("probes.schema.json")
 
 
 @cli.shared
@@ -30,11 +26,9 @@ def probed(*options):
 
 
 def schema():
-    if jsonschema is None:
-        raise Skip("python3-jsonschema is not installed")
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    SCHEMA.sound()
     for options in ([], ["--backend", "tracepoint"]):
-        jsonschema.validate(probed(*options), SCHEMA)
+        SCHEMA.validated(probes_as_json(*options).ends(0, out=b"{").out)
 
 
 def table():

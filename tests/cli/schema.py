@@ -4,50 +4,24 @@
 
 import contextlib
 import copy
-import json
 import os
 import re
 import sys
 
 import cli
-from cli import Failure, Skip
+from cli import Failure
+from documents import Schema, as_json
 
-try:
-    import jsonschema
-except ImportError:
-    jsonschema = None
-
-SCHEMA = json.loads((cli.ROOT / "docs/iophase.schema.json").read_text(encoding="utf-8"))
+SCHEMA = Schema("iophase.schema.json")
+validated = SCHEMA.validated
 HOSTILE = [b"\x1b[31mred", b'a"b\\c', b"\xff\xfe\x80", b"tab\there", b"nl\nnl",
            b"\xc3\xa9t\xc3\xa9",
            b"caf\xc3", b"\x9b2J\x07", b"\xc2\x9b2J", b"%s%n%x", b"</script>", b"\xed\xa0\x80",
            b" ", b"\x7f\x01\x02", b"123456789012345"]
 
 
-def parse(text):
-    try:
-        return json.loads(text.decode("utf-8"))
-    except ValueError as error:
-        raise Failure(f"no JSON: {error}: {text[:300]!r}") from None
-
-
-def errors_of(document):
-    validator = jsonschema.Draft202012Validator(SCHEMA)
-    return [f"{'/'.join(map(str, error.absolute_path))}: {error.message[:200]}"
-            for error in validator.iter_errors(document)]
-
-
-def validate(document):
-    if jsonschema is None:
-        raise Skip("python3-jsonschema is not installed")
-    errors = errors_of(document)
-    if errors:
-        raise Failure("\n".join(errors[:10]))
-    return document
-
-
 def document(*options):
-    return validate(parse(cli.iophase("-j", "-q", *options).ends(0, out=b"{").out))
+    return validated(cli.iophase("-j", "-q", *options).ends(0, out=b"{").out)
 
 
 def rows_by(by):
@@ -75,14 +49,14 @@ def intervals(*options):
     lines = result.out.splitlines()
     result.check(len(lines) == 3, f"3 lines expected, not {len(lines)}")
     for line in lines:
-        validate(parse(line))
+        validated(line)
 
 
 def ndjson_once():
     with cli.target() as target:
         result = cli.iophase("-q", "-p", target.pid, "--format", "ndjson", "-d", 0.2)
     result.ends(0, out=b"{").check(result.out.count(b"\n") == 1, "one line expected")
-    validate(parse(result.out))
+    validated(result.out)
 
 
 def command():
@@ -90,7 +64,7 @@ def command():
         out = directory / "out"
         cli.iophase("-q", "-j", "-o", out, "--", *cli.TARGET, "--rounds", 3,
                     "--threads", 2).ends(0, "ready")
-        found = validate(parse(out.read_bytes()))
+        found = validated(out.read_bytes())
     # Three threads of three rounds, and each round has one epoll_wait.
     calls = sum(row["calls"] for row in found["rows"] if row["call"] == "epoll_wait")
     if calls != 9:
@@ -104,8 +78,7 @@ def many_ended():
         script = 'i=0; while [ $i -lt 500 ]; do (read x <"$0"); i=$((i + 1)); done; sleep 0.3'
         cli.iophase("-q", "-j", "-e", "read", "-o", out, "--", "sh", "-c", script,
                     "/dev/null").ends(0)
-        found = parse(out.read_bytes())
-    validate(found)
+        found = validated(out.read_bytes())
     if [row["comm"] for row in found["rows"] if row["tgid"] is None] != ["(ended)"]:
         raise Failure("no row of (ended)")
 
@@ -124,11 +97,6 @@ def in_flight():
     calls = [(thread["call"], thread["age_tier"]) for thread in found["in_flight"]]
     if calls != [("poll", "lower_bound")]:
         raise Failure(f"in flight: {calls}")
-
-
-def as_json(name):
-    """The name as the interface says: what is no UTF-8 as \\xNN, a backslash doubled."""
-    return name.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
 
 
 @cli.shared
@@ -164,38 +132,10 @@ def names_complete():
     bpf = cli.ROOT / "bpf"
     losses = re.findall(r"^LOSS\((\w+)", (bpf / "losses.def").read_text(), re.M)
     calls = re.findall(r"^CALL\((\w+)", (bpf / "calls.def").read_text(), re.M)
-    if set(SCHEMA["properties"]["lost"]["properties"]) != {*losses, "recursion_misses"}:
+    if set(SCHEMA.tree["properties"]["lost"]["properties"]) != {*losses, "recursion_misses"}:
         raise Failure(f"the losses are {losses}")
-    if SCHEMA["$defs"]["call"]["enum"] != calls:
+    if SCHEMA.tree["$defs"]["call"]["enum"] != calls:
         raise Failure(f"the calls are {calls}")
-
-
-def described(node, path):
-    """Paths of objects that are not strict and of fields that are not described."""
-    if isinstance(node, list):
-        for index, item in enumerate(node):
-            yield from described(item, f"{path}/{index}")
-    if not isinstance(node, dict):
-        return
-    if isinstance(node.get("properties"), dict) and "additionalProperties" in node:
-        for name, field in node["properties"].items():
-            if not field.get("description"):
-                yield f"{path}/{name}: no description"
-            if name.endswith("_ns") and not re.search(r"\bns\b", field.get("description", "")):
-                yield f"{path}/{name}: no unit"
-    if node.get("type") == "object" and "additionalProperties" not in node:
-        yield f"{path}: takes any field"
-    for name, item in node.items():
-        yield from described(item, f"{path}/{name}")
-
-
-def sound():
-    if jsonschema is None:
-        raise Skip("python3-jsonschema is not installed")
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    problems = list(described(SCHEMA, ""))
-    if problems:
-        raise Failure("\n".join(problems))
 
 
 def strict():
@@ -206,7 +146,7 @@ def strict():
     def spoilt(change):
         bad = copy.deepcopy(good)
         change(bad)
-        return errors_of(bad)
+        return SCHEMA.errors_of(bad)
 
     row = {r["call"]: i for i, r in enumerate(good["rows"])}
     changes = {
@@ -230,7 +170,7 @@ def strict():
 
 
 TESTS = [
-    ("the schema is sound, strict and described", sound),
+    ("the schema is sound, strict and described", SCHEMA.sound),
     ("it names all calls and losses", names_complete),
     ("it refuses what is wrong", strict),
     *((f"rows by {by}", lambda by=by: rows_by(by))
