@@ -1,47 +1,30 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
-/* A model to be made up, row by row, and what the rules say of it. There is one at a time. */
-#ifndef IOPHASE_MODEL_H
-#define IOPHASE_MODEL_H
+// SPDX-License-Identifier: GPL-2.0-only
+#include "model.h"
 
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/epoll.h>
 
-#include "unit.h"
-
-#include "user/options.h"
-#include "user/doctor/rules.h"
-
-#define MS 1000000ull
-#define TGID 4711
-#define PROC(tgid) ((proc_id)(tgid) << 32 | 77)
-#define EP 0xe9000ull
-#define NOW_NS (100 * NS_PER_SEC)
-#define WATCHED_S 10
-#define SIGNS 4
-
-static const double defaults[NR_THRESHOLDS] = {
+const double defaults[NR_THRESHOLDS] = {
 #define THRESHOLD(symbol, name, value, ...) [THRESHOLD_##symbol] = value,
 #include "user/doctor/thresholds.def"
 #undef THRESHOLD
 };
 
-static const char *const threshold_names[NR_THRESHOLDS] = {
+const char *const threshold_names[NR_THRESHOLDS] = {
 #define THRESHOLD(symbol, name, ...) [THRESHOLD_##symbol] = name,
 #include "user/doctor/thresholds.def"
 #undef THRESHOLD
 };
 
-/* The model, and which rules have spoken so far. */
-static struct doctor doctor;
-static struct reading reading;
-static struct sign_record signs[SIGNS];
-static struct listening listening[2];
-static struct chart chart;
-static struct findings findings;
-static bool spoken[64];
+struct doctor doctor;
+struct reading reading;
+struct sign_record signs[SIGNS];
+struct listening listening[2];
+struct chart chart;
+struct findings findings;
+bool spoken[64];
 
-static int begin(void **state)
+int model_begin(void **state)
 {
 	(void)state;
 	memcpy(doctor.thresholds, defaults, sizeof(defaults));
@@ -60,7 +43,7 @@ static int begin(void **state)
 	return 0;
 }
 
-static int end(void **state)
+int model_end(void **state)
 {
 	(void)state;
 	findings_free(&findings);
@@ -70,8 +53,7 @@ static int end(void **state)
 	return 0;
 }
 
-/* A descriptor that epoll watches for @mask, with signs if @with_signs. */
-static struct row *fd_row(u8 kind, u32 mask)
+struct row *fd_row(u8 kind, u32 mask)
 {
 	u64 born_ns = 1000 + HASH_COUNT(reading.fds.table);
 	struct row_fd fd = {
@@ -92,8 +74,7 @@ static struct row *fd_row(u8 kind, u32 mask)
 	return row;
 }
 
-/* The signs of @row, which is the youngest descriptor; loop 1 showed them. */
-static struct signs *signs_of(const struct row *row)
+struct signs *signs_of(const struct row *row)
 {
 	struct sign_record *record = &signs[reading.nr_signs++];
 
@@ -105,7 +86,7 @@ static struct signs *signs_of(const struct row *row)
 	return &record->signs;
 }
 
-static struct row *loop_row(u32 index, u8 watch)
+struct row *loop_row(u32 index, u8 watch)
 {
 	struct row_loop loop = {
 		.figures = {
@@ -115,7 +96,6 @@ static struct row *loop_row(u32 index, u8 watch)
 			},
 			.epfd = 4 + index, .threads = 1, .tid = TGID, .room = 64,
 			.delay_ns = DELAY_UNKNOWN,
-			/* It sleeps most of the time. */
 			.sum = { .wait_blocked_ns = 9000 * MS, .wait_ns = 9000 * MS },
 		},
 		.descriptors = 10,
@@ -128,19 +108,18 @@ static struct row *loop_row(u32 index, u8 watch)
 	return row;
 }
 
-/* Two whom loop 1 serves. */
-static void clients(void)
+void clients(void)
 {
 	for (int i = 0; i < 2; i++)
 		fd_row(KIND_TCP, EPOLLIN)->fd->descriptor.sum.reported = 1;
 }
 
-static struct loop_sum *sum_of(struct row *row)
+struct loop_sum *sum_of(struct row *row)
 {
 	return &row->loop->figures.sum;
 }
 
-static struct row *call_row(u32 call)
+struct row *call_row(u32 call)
 {
 	struct row *row = rows_get(&reading.rows, (struct row_key){ .proc = PROC(TGID), .call = call });
 
@@ -148,13 +127,13 @@ static struct row *call_row(u32 call)
 	return row;
 }
 
-static void judge(void)
+void judge(void)
 {
 	findings_free(&findings);
 	rules_judge(&chart);
 }
 
-static void silent(void)
+void silent(void)
 {
 	judge();
 	if (findings.count)
@@ -183,8 +162,7 @@ static void assert_sound(const struct finding *finding)
 	}
 }
 
-/* Rule @id speaks, whatever others do. */
-static const struct finding *speaks_too(const char *id)
+const struct finding *speaks_too(const char *id)
 {
 	judge();
 	for (u32 i = 0; i < findings.count; i++) {
@@ -200,8 +178,7 @@ static const struct finding *speaks_too(const char *id)
 	return NULL;
 }
 
-/* Rule @id speaks, once, and no other does. */
-static const struct finding *speaks(const char *id)
+const struct finding *speaks(const char *id)
 {
 	const struct finding *finding = speaks_too(id);
 
@@ -211,7 +188,7 @@ static const struct finding *speaks(const char *id)
 	return finding;
 }
 
-static double figure(const struct finding *finding, const char *name)
+double figure(const struct finding *finding, const char *name)
 {
 	for (u32 i = 0; i < finding->nr_evidence; i++) {
 		if (!strcmp(finding->evidence[i].name, name))
@@ -221,9 +198,7 @@ static double figure(const struct finding *finding, const char *name)
 	return -1;
 }
 
-static void set(enum threshold threshold, double value)
+void set(enum threshold threshold, double value)
 {
 	doctor.thresholds[threshold] = value;
 }
-
-#endif
