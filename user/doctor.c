@@ -20,13 +20,15 @@
 
 struct threshold_row {
 	const char *name;
-	double value;
+	double value, least;
 	const char *unit, *why;
 };
 
+#define MOST 1e9	/* as good as never */
+
 static const struct threshold_row thresholds[NR_THRESHOLDS] = {
-#define THRESHOLD(symbol, name, value, unit, why) \
-	[THRESHOLD_##symbol] = { name, value, unit, why },
+#define THRESHOLD(symbol, name, value, least, unit, why) \
+	[THRESHOLD_##symbol] = { name, value, least, unit, why },
 #include "doctor/thresholds.def"
 #undef THRESHOLD
 };
@@ -44,6 +46,12 @@ struct limits doctor_limits(const struct doctor *doctor)
 		.turn_ns = ms[THRESHOLD_slow_turn] * 1e6,
 		.wait_cpu_ns = ms[THRESHOLD_long_wait] * 1e6,
 	};
+}
+
+/* The rule by whose thresholds rule @id goes, which mostly are its own. */
+static const char *threshold_rule(const char *id)
+{
+	return !strcmp(id, "et-accept-once") ? "et-undrained" : id;
 }
 
 /* Whether threshold @name is one of @rule's. */
@@ -65,6 +73,24 @@ static void __attribute__((format(printf, 1, 2))) print_line(const char *format,
 	text_wrap(stdout, printf("    "), 8, line);
 }
 
+static void print_thresholds(const char *id)
+{
+	const char *of = threshold_rule(id);
+	bool any = false;
+
+	for (int t = 0; t < NR_THRESHOLDS; t++) {
+		const struct threshold_row *row = &thresholds[t];
+
+		if (!threshold_of(row->name, of))
+			continue;
+		print_line("%s = %g %s%s: %s (%g or more)", row->name, row->value, row->unit,
+			   of == id ? "" : ", which it shares", row->why, row->least);
+		any = true;
+	}
+	if (!any)
+		print_line("no threshold: one is enough");
+}
+
 /* --rules: the rules, from when on they speak, and what they need. */
 static void print_rules(void)
 {
@@ -75,11 +101,7 @@ static void print_rules(void)
 		print_line("%s", rule->about);
 		print_line("needs: %s", rule->need == RULE_NEED_CONTENTS ?
 			   "calls, phases, and what is left in descriptors" : "calls and phases");
-		for (int t = 0; t < NR_THRESHOLDS; t++) {
-			if (threshold_of(thresholds[t].name, rule->id))
-				print_line("%s = %g %s: %s", thresholds[t].name, thresholds[t].value,
-					   thresholds[t].unit, thresholds[t].why);
-		}
+		print_thresholds(rule->id);
 	}
 }
 
@@ -95,17 +117,22 @@ static void print_rules_and_exit(void)
 static int set_threshold(struct doctor *doctor, const char *text)
 {
 	size_t len = strcspn(text, "=");
+	char what[TEXT_MAX];
 	double value;
-	char *end;
 
 	for (int t = 0; t < NR_THRESHOLDS; t++) {
-		if (strncmp(thresholds[t].name, text, len) || thresholds[t].name[len])
+		const struct threshold_row *row = &thresholds[t];
+
+		if (strncmp(row->name, text, len) || row->name[len])
 			continue;
-		value = text[len] ? strtod(text + len + 1, &end) : -1;
-		if (!text[len] || end == text + len + 1 || *end || !(value >= 0 && value <= 1e9))
-			return options_usage("--set: a number is needed", text);
-		doctor->thresholds[t] = value;
-		return 0;
+		if (text[len] && text_number(text + len + 1, &value) &&
+		    value >= row->least && value <= MOST) {
+			doctor->thresholds[t] = value;
+			return 0;
+		}
+		snprintf(what, sizeof(what), "--set: a number from %g to %g is needed (%s)",
+			 row->least, MOST, row->unit);
+		return options_usage(what, text);
 	}
 	return options_usage("--set: no such threshold, see --rules", text);
 }

@@ -152,6 +152,22 @@ static bool targets_gone(struct measurement *m)
 	return false;
 }
 
+/* They are gone, and were so before the hooks were there: no report, for there is nothing to say. */
+static int targets_missed(const struct measurement *m)
+{
+	const struct id_list *tgids = &m->options->tgids, *tids = &m->options->tids;
+
+	if (session_watched(m->session))
+		return 0;
+	if (tids->count && !kill(tids->ids[0], 0))
+		return fail(EXIT_RUNTIME, "thread %u does not pass the other filters", tids->ids[0]);
+	if (tgids->count + tids->count > 1)
+		return fail(EXIT_RUNTIME, "all that was named ended before it could be watched");
+	if (tids->count)
+		return fail(EXIT_RUNTIME, "thread %u ended before it could be watched", tids->ids[0]);
+	return fail(EXIT_RUNTIME, "process %u ended before it could be watched", tgids->ids[0]);
+}
+
 /*
  * A signal ends the measurement. A command should end first, so that its end is seen: the
  * first signal is for it alone. It is told if it does not know yet: a key reaches it by the
@@ -198,7 +214,7 @@ static int run(struct measurement *m)
 			return fail(EXIT_RUNTIME, "epoll_wait: %s", strerror(errno));
 		}
 	}
-	return err;
+	return err ? : targets_missed(m);
 }
 
 static int start_timers(struct measurement *m)

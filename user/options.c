@@ -11,6 +11,7 @@
 #include "model/calls.h"
 #include "fail.h"
 #include "model/rows.h"
+#include "text.h"
 #include "version.h"
 
 enum {
@@ -97,13 +98,9 @@ static bool parse_u64(const char *text, u64 max, u64 *value)
 /* Seconds with a fraction, above 0, up to a century. */
 static bool parse_seconds(const char *text, u64 *ns)
 {
-	char *end;
 	double seconds;
 
-	if (!isdigit((unsigned char)*text) && *text != '.')
-		return false;
-	seconds = strtod(text, &end);
-	if (*end || end == text || !(seconds >= 1e-3 && seconds <= 3.2e9))
+	if (!text_number(text, &seconds) || !(seconds >= 1e-3 && seconds <= 3.2e9))
 		return false;
 	*ns = seconds * NS_PER_SEC;
 	return true;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct unit {
@@ -47,6 +48,15 @@ struct text text_count(double count)
 	return text;
 }
 
+struct text text_counted(double count, const char *noun)
+{
+	struct text text;
+
+	snprintf(text.buf, sizeof(text.buf), "%.16s %s%s", text_count(count).buf, noun,
+		 count == 1 ? "" : "s");
+	return text;
+}
+
 struct text text_bytes(double bytes)
 {
 	static const struct unit units[] = {
@@ -55,6 +65,17 @@ struct text text_bytes(double bytes)
 	};
 
 	return scaled(bytes, units, ARRAY_SIZE(units));
+}
+
+bool text_number(const char *text, double *value)
+{
+	char *end;
+
+	/* What strtod() takes besides, it takes by a sign, a blank or a letter other than this. */
+	if (text[strspn(text, "0123456789.e+-E")] || *text == '+' || *text == '-')
+		return false;
+	*value = strtod(text, &end);
+	return end != text && !*end;
 }
 
 static void append(struct text *text, size_t *at, const char *bytes, size_t count)

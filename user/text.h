@@ -20,6 +20,9 @@ struct text text_ns(double ns);
 /* A count in at most 6 characters: "9999", "12.3k", "4.56M". */
 struct text text_count(double count);
 
+/* The same of things: "1 turn", "12.3k turns"; @noun is one of them, and takes an s. */
+struct text text_counted(double count, const char *noun);
+
 /* Bytes in at most 6 characters, in powers of 1024: "512B", "1.21K". */
 struct text text_bytes(double bytes);
 
@@ -40,6 +43,12 @@ struct text text_json_name(const char *name, size_t size);
  * of 80 columns of which those that follow begin at column @indent. A longer word has its own.
  */
 void text_wrap(FILE *out, int at, int indent, const char *text);
+
+/*
+ * The decimal number that all of @text is: digits, with a fraction and an exponent if need be. No
+ * sign, no blanks, no words, no hexadecimal digits. False: it is none.
+ */
+bool text_number(const char *text, double *value);
 
 /* "EAGAIN" for 11; "errno 4711" for one that has no name. */
 struct text text_errno(int error);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """iophase doctor on the command line: what is refused, its help, its rules and thresholds."""
 
+import collections
 import pathlib
 import re
 import subprocess
@@ -12,6 +13,9 @@ from cli import Failure
 from documents import DOCS
 from subject import doctor, narrow, rules, thresholds
 
+# A rule that goes by the thresholds of another.
+SHARED = {"et-accept-once": "et-undrained"}
+
 # Arguments, and what must be said about them; all are usage errors.
 REFUSED = {
     "unknown long option": (["--nonsense"], "--nonsense"),
@@ -21,20 +25,29 @@ REFUSED = {
     "an argument": (["nginx"], "'nginx'"),
     "duration text": (["-d", "soon"], "-d: seconds are needed, not: 'soon'"),
     "duration 0": (["-d", "0"], "-d"),
+    "duration hexadecimal": (["-d", "0x1"], "-d: seconds are needed, not: '0x1'"),
     "set nothing": (["--set"], "requires an argument"),
     "set empty": (["--set", ""], "--set: no such threshold, see --rules: ''"),
     "set unknown": (["--set", "nonsense.ms=1"], "no such threshold, see --rules: 'nonsense.ms=1'"),
     "set a rule": (["--set", "lt-spin=1"], "no such threshold, see --rules: 'lt-spin=1'"),
     "set without a name": (["--set", "=1"], "no such threshold"),
     "set the beginning of a name": (["--set", "lt-spin.rep=1"], "no such threshold"),
-    "set without a value": (["--set", "lt-spin.reports"], "--set: a number is needed"),
-    "set an empty value": (["--set", "lt-spin.reports="], "--set: a number is needed"),
-    "set text": (["--set", "lt-spin.reports=few"], "a number is needed: 'lt-spin.reports=few'"),
-    "set with a unit": (["--set", "slow-turn.ms=50ms"], "--set: a number is needed"),
-    "set negative": (["--set", "slow-turn.ms=-1"], "--set: a number is needed"),
-    "set not a number": (["--set", "slow-turn.ms=nan"], "--set: a number is needed"),
-    "set endless": (["--set", "slow-turn.ms=inf"], "--set: a number is needed"),
-    "set too much": (["--set", "slow-turn.ms=1e10"], "--set: a number is needed"),
+    **{f"set {what}": (["--set", f"{name}{value}"],
+                       f"--set: a number from {least} to 1e+09 is needed ({unit}): '{name}{value}'")
+       for what, name, value, least, unit in (
+           ("without a value", "lt-spin.reports", "", 1, "reports"),
+           ("an empty value", "lt-spin.reports", "=", 1, "reports"),
+           ("text", "lt-spin.reports", "=few", 1, "reports"),
+           ("with a unit", "slow-turn.ms", "=50ms", 1, "ms"),
+           ("negative", "slow-turn.ms", "=-1", 1, "ms"),
+           ("with a sign", "slow-turn.ms", "=+1", 1, "ms"),
+           ("with a blank", "slow-turn.ms", "= 1", 1, "ms"),
+           ("hexadecimal", "slow-turn.ms", "=0x10", 1, "ms"),
+           ("not a number", "slow-turn.ms", "=nan", 1, "ms"),
+           ("endless", "slow-turn.ms", "=inf", 1, "ms"),
+           ("too much", "slow-turn.ms", "=1e10", 1, "ms"),
+           ("0", "fd-setsize.nfds", "=0", 100, "descriptors"),
+           ("too little", "cpu-starved.share", "=0.0009", 0.001, "of the time"))},
     "set, the second of two": (["--set", "slow-turn.ms=1", "--set", "x"], "no such threshold"),
     "fail-on nothing": (["--fail-on"], "requires an argument"),
     "fail-on unknown": (["--fail-on", "fatal"], "info, warning or critical, not: 'fatal'"),
@@ -70,25 +83,30 @@ def help_text():
 def rules_listed():
     """All rules, in their order, with all thresholds, each below its rule."""
     result = narrow(doctor("--rules").ends(0, out=b"needs: "))
-    listed, said = [], {}
-    for line in result.out.decode().splitlines():
+    listed, said = [], collections.defaultdict(dict)
+    text = re.sub(r"\n {8}", " ", result.out.decode())
+    for line in text.splitlines():
         if not line.startswith(" "):
             listed.append(line)
-        elif found := re.match(r"    (\S+) = (\S+) ", line):
-            said[found[1]] = found[2]
-            result.check(found[1].startswith(listed[-1] + "."), f"{line} below {listed[-1]}")
+        elif found := re.match(r"    (\S+) = (\S+) .*\((\S+) or more\)$", line):
+            said[listed[-1]][found[1]] = found[2], found[3]
+        elif line == "    no threshold: one is enough":
+            said[listed[-1]] = {}
     result.check(listed == rules() and listed, f"rules {listed}")
-    result.check(said == thresholds() and said, f"thresholds {said}")
-    needs = result.out.count(b"\n    needs: ")
+    wanted = {rule: {name: value for name, value in thresholds().items()
+                     if name.startswith(SHARED.get(rule, rule) + ".")} for rule in rules()}
+    result.check(said == wanted, f"thresholds {dict(said)}")
+    needs = text.count("\n    needs: ")
     result.check(needs == len(listed), f"{needs} needs")
 
 
 def documented():
-    """docs/doctor.md has each rule in both tables, and each threshold with its default."""
+    """docs/doctor.md has each rule in both tables, each threshold with its default and least."""
     text = (DOCS / "doctor.md").read_text(encoding="utf-8")
     missing = [rule for rule in rules() if len(re.findall(rf"(?m)^\| {rule} \|", text)) != 2]
-    missing += [name for name, value in thresholds().items()
-                if not re.search(rf"(?m)^\| `{re.escape(name)}` \| {re.escape(value)} ", text)]
+    missing += [name for name, (value, least) in thresholds().items()
+                if not re.search(rf"(?m)^\| `{re.escape(name)}` \| {re.escape(value)} [^|]*\| "
+                                 rf"{re.escape(least)} \|", text)]
     if missing:
         raise Failure(f"not in docs/doctor.md: {missing}")
 
@@ -102,8 +120,9 @@ def rules_unwritten():
 
 
 def all_set():
-    """Each threshold that is listed can be set."""
-    words = [word for name, value in thresholds().items() for word in ("--set", f"{name}={value}")]
+    """Each threshold that is listed can be set, down to the least value."""
+    words = [word for name, values in thresholds().items() for value in values
+             for word in ("--set", f"{name}={value}")]
     doctor(*words, "--rules").ends(0, out=b"needs: ")
 
 

@@ -49,10 +49,11 @@ def silenced():
 
 
 def provoked():
-    with Subject("turns", "slow-cpu", "healthy") as subject:
+    """select for descriptor 100, which is far from 1023."""
+    with Subject("waits", "setsize-near", "healthy") as subject:
         doctor("-p", subject.subject, *QUICK, *UNHURRIED).ends(0, out=NONE)
-        doctor("-p", subject.subject, *QUICK, *UNHURRIED, "--set", "cpu-starved.share=0").ends(
-            0, out=b"cpu-starved: ")
+        doctor("-p", subject.subject, *QUICK, *UNHURRIED, "--set", "fd-setsize.nfds=100").ends(
+            0, out=b"fd-setsize: ")
 
 
 def last_set_counts():

@@ -45,7 +45,8 @@ def json_none():
 
 def json_machine():
     """All of the machine, with no patience at all: what each rule says is as described."""
-    words = [word for name in thresholds() for word in ("--set", f"{name}=1e-3")]
+    words = [word for name, (_, least) in thresholds().items()
+             for word in ("--set", f"{name}={least}")]
     with Subject(*FAULT), cli.target("--threads", 2):
         result = doctor("-j", *QUICK, *words).ends(0, out=b"{")
     found = validated(result.out)["findings"]
@@ -58,7 +59,7 @@ def schema_complete():
     if defs["rule"]["enum"] != rules():
         raise Failure(f"the rules are {rules()}")
     source = "".join(path.read_text(encoding="utf-8") for path in USER.glob("rules*.c"))
-    noted = set(re.findall(r'finding_note(?:_word)?\(\s*finding,\s*"(\w+)"', source))
+    noted = set(re.findall(r'finding_note(?:_word)?\(\s*\w+,\s*"(\w+)"', source))
     known = set(defs["finding"]["properties"]["evidence"]["properties"])
     if noted != known:
         raise Failure(f"evidence only in the code: {noted - known}, in the schema: {known - noted}")

@@ -47,10 +47,10 @@ def rules():
 
 
 def thresholds():
-    """{name: default}"""
+    """{name: (default, least)}"""
     found = {}
     for words, row in rows_of("thresholds.def", "THRESHOLD"):
-        found[words[0].strip('"')] = re.search(r'", ([0-9.]+),', row)[1]
+        found[words[0].strip('"')] = re.search(r'", ([0-9.]+), ([0-9.]+),', row).groups()
     return found
 
 

@@ -36,6 +36,58 @@ void idle(void **state)
 	silent();
 	chart.duration_ns = 0;
 	silent();
+	/* However impatient one is, nothing is no fault. */
+	for (int t = 0; t < NR_THRESHOLDS; t++)
+		set(t, leasts[t]);
+	silent();
+	chart.duration_ns = NS_PER_SEC;
+	silent();
+}
+
+/* What each rule says of a sign that came once. */
+void once(void **state)
+{
+	struct row *edge = fd_row(KIND_TCP, EPOLLIN | EPOLLET), *level = fd_row(KIND_TCP, EPOLLIN);
+	struct signs *left = signs_of(edge), *spins = signs_of(level);
+	struct row *loop = loop_row(1, WATCH_EPOLL);
+
+	(void)state;
+	for (int t = 0; t < NR_THRESHOLDS; t++)
+		set(t, leasts[t]);
+	left->left = 1;
+	left->sum[SIGN_stalls] = left->sum[SIGN_unarmed] = left->sum[SIGN_lost_outs] = 1;
+	left->sum[SIGN_stall_ns] = left->sum[SIGN_unarmed_ns] = left->sum[SIGN_lost_out_ns] = MS;
+	left->sum[SIGN_starves] = left->sum[SIGN_blocks] = 1;
+	left->sum[SIGN_starve_ns] = left->sum[SIGN_block_ns] = MS;
+	edge->fd->head.nonblock = 0;
+	edge->sum.calls = edge->fd->descriptor.masks[0] = edge->fd->descriptor.sum.reported = 1;
+	spins->sum[SIGN_spins] = spins->sum[SIGN_polls] = 1;
+	level->sum.calls = 1;
+	*sum_of(loop) = (struct loop_sum){
+		.waits = 1, .events = 1, .idle = 1, .idle_runs = 1, .empty = 1, .early = 1,
+		.turns = 1, .slow_turns = 1, .slow_ns = MS, .held_up = 1, .long_waits = 1,
+		.long_wait_ns = MS, .full_runs = 1, .full = 1, .ctl_calls = 1,
+	};
+	loop->loop->figures.room = 1;
+	clients();
+	speaks_too("et-undrained");
+	speaks_too("oneshot-not-rearmed");
+	speaks_too("lost-out-edge");
+	speaks_too("et-starvation");
+	speaks_too("et-blocking-fd");
+	speaks_too("blocking-in-loop");
+	speaks_too("lt-spin");
+	speaks_too("eagain-polling");
+	speaks_too("zero-timeout");
+	speaks_too("early-return");
+	speaks_too("slow-turn");
+	speaks_too("kernel-spin");
+	speaks_too("ctl-churn");
+	/* One alone comes back full. */
+	sum_of(loop)->empty = 0;
+	speaks_too("batch-full");
+	spins->sum[SIGN_stale] = 1;
+	speaks_too("stale-fd");
 }
 
 /* Rows that are the sum of several say nothing of any. */
@@ -162,7 +214,7 @@ void names(void **state)
 				 !strncmp(rules[i].id, threshold_names[t], len);
 		if (!found || !threshold_names[t][len])
 			fail_msg("%s", threshold_names[t]);
-		assert_true(defaults[t] > 0);
+		assert_true(leasts[t] > 0 && leasts[t] <= defaults[t]);
 	}
 }
 

@@ -20,7 +20,7 @@ $(UNIT)/rules.test: $(ROWS) $(call objects,$(patsubst user/%.c,%,$(wildcard user
 		    doctor/finding model/fd text) $(wildcard tests/unit/rules/* user/doctor/*.h user/doctor/*.def)
 # A test that is in no table would be one that is never run.
 $(UNIT)/rules.test: private CFLAGS += -Wmissing-prototypes
-$(UNIT)/options.test: $(ROWS) $(call objects,options hooks/backend)
+$(UNIT)/options.test: $(ROWS) $(call objects,options text hooks/backend)
 
 SYMBOLS := $(call objects,$(filter-out stack/traceback,$(patsubst user/%.c,%,$(wildcard user/stack/*.c))) \
 	   text)

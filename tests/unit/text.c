@@ -47,6 +47,41 @@ static void counts(void **state)
 	assert_string_equal(text_bytes(8 << 20).buf, "8.00M");
 }
 
+static void things(void **state)
+{
+	(void)state;
+	assert_string_equal(text_counted(0, "turn").buf, "0 turns");
+	assert_string_equal(text_counted(1, "turn").buf, "1 turn");
+	assert_string_equal(text_counted(2, "turn").buf, "2 turns");
+	assert_string_equal(text_counted(12345, "wake-up").buf, "12.3k wake-ups");
+}
+
+static void numbers(void **state)
+{
+	static const struct {
+		const char *text;
+		double value;
+	} good[] = {
+		{ "0", 0 }, { "7", 7 }, { "007", 7 }, { "1.5", 1.5 }, { ".5", 0.5 }, { "5.", 5 },
+		{ "1e3", 1000 }, { "1E-3", 0.001 }, { "2e+2", 200 },
+	};
+	static const char *const bad[] = {
+		"", " 1", "1 ", "+1", "-1", "0x10", "0X1p3", "1e", "e1", "1e1e1", "1.5.2", ".",
+		"inf", "nan", "1,5", "1k", "--1", "1-1",
+	};
+	double value;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		assert_true(text_number(good[i].text, &value));
+		assert_true(value == good[i].value);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		if (text_number(bad[i], &value))
+			fail_msg("'%s' is taken for %g", bad[i], value);
+	}
+}
+
 /* No value that a machine can reach makes a text wider than the columns of the table. */
 static void widths(void **state)
 {
@@ -149,7 +184,8 @@ static void wrapped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(times), cmocka_unit_test(counts), cmocka_unit_test(widths),
+		cmocka_unit_test(times), cmocka_unit_test(counts), cmocka_unit_test(things),
+		cmocka_unit_test(numbers), cmocka_unit_test(widths),
 		cmocka_unit_test(names), cmocka_unit_test(full_names), cmocka_unit_test(errnos),
 		cmocka_unit_test(wrapped),
 	};

@@ -105,6 +105,15 @@ void finding_note(struct finding *finding, const char *name, double value)
 	*next_evidence(finding) = (struct evidence){ .name = name, .value = value };
 }
 
+double finding_figure(const struct finding *finding, const char *name)
+{
+	for (u32 i = 0; i < finding->nr_evidence; i++) {
+		if (!strcmp(finding->evidence[i].name, name))
+			return finding->evidence[i].value;
+	}
+	return 0;
+}
+
 void finding_note_word(struct finding *finding, const char *name, const char *word)
 {
 	*next_evidence(finding) = (struct evidence){ .name = name, .word = word };
@@ -124,6 +133,11 @@ void finding_say(struct finding *finding, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(finding->verdict, sizeof(finding->verdict), format, args);
 	va_end(args);
+}
+
+const char *on_average(double count)
+{
+	return count == 1 ? "" : " on average";
 }
 
 #define CRITICAL_CPU_MS_PER_S	200	/* a fifth of a CPU */

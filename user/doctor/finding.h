@@ -62,10 +62,17 @@ void findings_sort(struct findings *findings);
 void findings_thin(struct findings *findings);
 
 void finding_note(struct finding *finding, const char *name, double value);
+
+/* A figure that was noted; 0: there is none of this name. */
+double finding_figure(const struct finding *finding, const char *name);
+
 void finding_note_word(struct finding *finding, const char *name, const char *word);
 void finding_stack(struct finding *finding, u64 object, enum stack_kind kind);
 void finding_say(struct finding *finding, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* Of @count that took so long: " on average" if there are several. */
+const char *on_average(double count);
 
 /* A fault is a warning, and critical if it costs a lot; see docs/doctor.md. */
 void finding_weigh(struct finding *finding);

@@ -63,6 +63,10 @@ void rules_judge(const struct chart *chart)
 	for (u32 i = 0; i < chart->reading->nr_in_flight; i++)
 		judge_stuck(chart, rule_find("blocking-in-loop"), &chart->reading->in_flight[i]);
 	findings_sort(chart->findings);
+	if (chart->crowd) {
+		gather_starved(chart->findings, rule_find("cpu-starved"));
+		findings_sort(chart->findings);
+	}
 	findings_thin(chart->findings);
 }
 

@@ -23,6 +23,7 @@ struct chart {
 	const struct reading *reading;
 	u64 duration_ns;	/* up to reading->now_ns */
 	bool contents;		/* what is left in descriptors is known (parts.def) */
+	bool crowd;		/* nobody was named: what many suffer from is one finding */
 	struct findings *findings;
 };
 
@@ -38,6 +39,9 @@ struct rule {
 /* blocking-in-loop, of a thread that was inside its call all the while. */
 void judge_stuck(const struct chart *chart, const struct rule *rule,
 		 const struct in_flight *thread);
+
+/* What @rule found of many processes becomes one finding, of the worst of them; they are sorted. */
+void gather_starved(struct findings *findings, const struct rule *rule);
 
 extern const struct rule rules[];
 extern const u32 nr_rules;

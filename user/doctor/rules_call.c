@@ -19,10 +19,10 @@ void judge_scan_waste(const struct chart *chart, const struct rule *rule, const 
 	    sum->scanned < chart_threshold(chart, THRESHOLD_scan_ratio) * (ready + 1))
 		return;
 	finding = chart_find(chart, rule, row);
-	finding_say(finding, "%s spends %.0f ms of each second on the CPU, scanning %.0f descriptors for "
-		    "each that is ready, %.0f ns each; to look at those alone, as epoll does, takes "
-		    "%.3g ms", call->name, chart_ms_per_s(chart, kernel_ns),
-		    sum->scanned / (ready ? : 1), each_ns,
+	finding_say(finding, "%s spends %.3g ms of each second on the CPU, scanning %s for each that is "
+		    "ready, %.0f ns each; to look at those alone, as epoll does, takes %.3g ms",
+		    call->name, chart_ms_per_s(chart, kernel_ns),
+		    text_counted(sum->scanned / (ready ? : 1), "descriptor").buf, each_ns,
 		    chart_ms_per_s(chart, ready * each_ns));
 	finding_note_word(finding, "call", call->name);
 	finding_note(finding, "calls", sum->calls);

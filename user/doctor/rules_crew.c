@@ -65,9 +65,10 @@ void judge_herd(const struct chart *chart, const struct rule *rule, const struct
 	if (!told_in_vain(chart, row) && !woken_in_vain(chart, took, &herd))
 		return;
 	finding = chart_find(chart, rule, row);
-	finding_say(finding, "several wait for it: %s wake-ups, and %s calls that took something: all are "
-		    "woken for what one of them takes",
-		    text_count(d->sum.reported + herd.vain_wakes).buf, text_count(took).buf);
+	finding_say(finding, "several wait for it: %s, and %s that took something: all are woken for what "
+		    "one of them takes",
+		    text_counted(d->sum.reported + herd.vain_wakes, "wake-up").buf,
+		    text_counted(took, "call").buf);
 	finding_note(finding, "workers", herd.workers);
 	finding_note(finding, "wakeups_per_accept",
 		     (d->sum.reported + herd.vain_wakes) / (took ? : 1));

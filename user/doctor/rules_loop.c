@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The rules about one event loop. */
+#include <stdio.h>
+
 #include "model/calls.h"
 #include "doctor/rules.h"
 
@@ -40,8 +42,8 @@ void judge_zero_timeout(const struct chart *chart, const struct rule *rule, cons
 	if (gap_ns > chart_threshold(chart, THRESHOLD_idle_gap) * 1e3)
 		return;
 	finding = chart_find(chart, rule, row);
-	finding_say(finding, "%s waits in long rows returned nothing and did not sleep, one every %s",
-		    text_count(sum->idle_runs).buf, text_ns(gap_ns).buf);
+	finding_say(finding, "%s in long rows returned nothing and did not sleep, one every %s",
+		    text_counted(sum->idle_runs, "wait").buf, text_ns(gap_ns).buf);
 	finding_note(finding, "idle_waits", sum->idle);
 	finding_note(finding, "spins", sum->idle_runs);
 	finding_note(finding, "spins_per_s", chart_rate(chart, sum->idle_runs));
@@ -60,8 +62,8 @@ void judge_early_return(const struct chart *chart, const struct rule *rule, cons
 	if (sum->early < chart_threshold(chart, THRESHOLD_early) || !sum->early)
 		return;
 	finding = chart_find(chart, rule, row);
-	finding_say(finding, "%s waits slept and returned nothing, with 10 ms or more of their timeout "
-		    "left", text_count(sum->early).buf);
+	finding_say(finding, "%s slept and returned nothing, with 10 ms or more of the timeout left",
+		    text_counted(sum->early, "wait").buf);
 	finding_note(finding, "early", sum->early);
 	finding_note(finding, "empty", sum->empty);
 	finding_note(finding, "waits", sum->waits);
@@ -84,9 +86,10 @@ void judge_kernel_spin(const struct chart *chart, const struct rule *rule, const
 	    !sum->long_waits || sum->events > sum->waits * SCANNED_FEW)
 		return;
 	finding = chart_find(chart, rule, row);
-	finding_say(finding, "%s waits took %s each on the CPU, in the kernel, with few descriptors to "
-		    "scan", text_count(sum->long_waits).buf,
-		    text_ns((double)sum->long_wait_ns / sum->long_waits).buf);
+	finding_say(finding, "%s took %s%s on the CPU, in the kernel, with few descriptors to scan",
+		    text_counted(sum->long_waits, "wait").buf,
+		    text_ns((double)sum->long_wait_ns / sum->long_waits).buf,
+		    on_average(sum->long_waits));
 	finding_note(finding, "long_waits", sum->long_waits);
 	finding_note(finding, "long_wait_ns", sum->long_wait_ns);
 	finding_note(finding, "waits", sum->waits);
@@ -172,20 +175,34 @@ static u32 waiting_in(const struct chart *chart, const struct row *loop, double 
 	return waiting;
 }
 
+/* "it", "them", "5 of them" */
+static struct text held_text(const struct loop_sum *sum)
+{
+	struct text text;
+
+	if (sum->held_up < sum->slow_turns)
+		snprintf(text.buf, sizeof(text.buf), "%.16s of them",
+			 text_count(sum->held_up).buf);
+	else
+		snprintf(text.buf, sizeof(text.buf), "%s", sum->slow_turns == 1 ? "it" : "them");
+	return text;
+}
+
+/* What is worse: the turn under way, or those that have ended. */
 static void slow_turn_say(struct finding *finding, const struct row *row, u32 waiting,
 			  double turning_ns)
 {
 	const struct loop_sum *sum = sum_of(row);
 
-	if (waiting)
-		finding_say(finding, "in a turn for %s, which has not ended; %u descriptor%s had something "
-			    "to be read all the while", text_ns(turning_ns).buf, waiting,
-			    waiting == 1 ? "" : "s");
-	if (sum->held_up)
-		finding_say(finding, "%s turns took %s on average, mostly %s; others were ready and waited "
-			    "for %s of them", text_count(sum->slow_turns).buf,
-			    text_ns(slow_own_ns(sum) / sum->slow_turns).buf, turn_kind(sum),
-			    text_count(sum->held_up).buf);
+	if (waiting && turning_ns >= (sum->held_up ? slow_own_ns(sum) : 0))
+		finding_say(finding, "in a turn for %s, which has not ended; %s had something to be read "
+			    "all the while", text_ns(turning_ns).buf,
+			    text_counted(waiting, "descriptor").buf);
+	else
+		finding_say(finding, "%s took %s%s, mostly %s; others were ready and waited for %s",
+			    text_counted(sum->slow_turns, "turn").buf,
+			    text_ns(slow_own_ns(sum) / sum->slow_turns).buf,
+			    on_average(sum->slow_turns), turn_kind(sum), held_text(sum).buf);
 }
 
 /* A turn that nobody waits for is nobody's business, however long. */
@@ -234,8 +251,8 @@ void judge_ctl_churn(const struct chart *chart, const struct rule *rule, const s
 	    chart_rate(chart, churn) < chart_threshold(chart, THRESHOLD_churn))
 		return;
 	finding = chart_find(chart, rule, row);
-	finding_say(finding, "%s epoll_ctl calls for %s events, besides those that put in and take out "
-		    "what is new", text_count(churn).buf, text_count(sum->events).buf);
+	finding_say(finding, "%s of epoll_ctl for %s, besides those that put in and take out what is new",
+		    text_counted(churn, "call").buf, text_counted(sum->events, "event").buf);
 	finding_note(finding, "ctl_calls", sum->ctl_calls);
 	finding_note(finding, "ctl_per_event", (double)sum->ctl_calls / (sum->events ? : 1));
 	finding_note(finding, "first_adds", sum->first_adds);
@@ -256,8 +273,9 @@ void judge_batch_full(const struct chart *chart, const struct rule *rule, const 
 	    sum->full_runs * 5 < sum->waits - sum->empty)
 		return;
 	finding = chart_find(chart, rule, row);
-	finding_say(finding, "%s waits came back full, with %u event%s, after another that did: there was "
-		    "more each time", text_count(sum->full_runs).buf, room, room == 1 ? "" : "s");
+	finding_say(finding, "%s came back full, with %s, after another that did: there was more each "
+		    "time", text_counted(sum->full_runs, "wait").buf,
+		    text_counted(room, "event").buf);
 	finding_note(finding, "full_in_rows", sum->full_runs);
 	finding_note(finding, "full_share", (double)sum->full / (sum->waits - sum->empty - sum->failed));
 	finding_note(finding, "waits", sum->waits);
@@ -274,7 +292,7 @@ void judge_fd_setsize(const struct chart *chart, const struct rule *rule, const 
 	u32 nfds = row->loop->figures.room;
 	struct finding *finding;
 
-	if (row->loop->figures.key.watch != WATCH_SELECT ||
+	if (row->loop->figures.key.watch != WATCH_SELECT || !nfds ||
 	    nfds < chart_threshold(chart, THRESHOLD_setsize))
 		return;
 	finding = chart_find(chart, rule, row);

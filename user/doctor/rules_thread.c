@@ -58,11 +58,11 @@ void judge_stuck(const struct chart *chart, const struct rule *rule,
 	finding->tid = thread->tid;
 	finding->advice = rule->advice;
 	memcpy(finding->comm, thread->comm, COMM_LEN);
-	finding_say(finding, "still inside %s, for %s%s; %u descriptor%s that epoll is to watch for this "
-		    "process %s something to be read, and nobody has waited for them",
+	finding_say(finding, "still inside %s, for %s%s; %s that epoll is to watch for this process %s "
+		    "something to be read, and nobody has waited for %s",
 		    calls[thread->call].name, thread->age_bound ? "over " : "",
-		    text_ns(thread->age_ns).buf, waiting, waiting == 1 ? "" : "s",
-		    waiting == 1 ? "has" : "have");
+		    text_ns(thread->age_ns).buf, text_counted(waiting, "descriptor").buf,
+		    waiting == 1 ? "has" : "have", waiting == 1 ? "it" : "them");
 	finding->advice = "set O_NONBLOCK on what it calls on, or hand the call to another thread";
 	finding_note_word(finding, "call", calls[thread->call].name);
 	finding_note(finding, "blocked_ns", thread->age_ns);

@@ -408,6 +408,11 @@ u64 session_threads(const struct session *session)
 	return *(volatile u64 *)&session->skel->bss->watched_threads;
 }
 
+bool session_watched(const struct session *session)
+{
+	return session_threads(session) || *(volatile u64 *)&session->skel->bss->folds;
+}
+
 u64 session_thread_bytes(const struct session *session)
 {
 	return session_threads(session) * bpf_map__value_size(session->skel->maps.threads);

@@ -95,6 +95,12 @@ bool session_stack(struct session *session, u64 object, enum stack_kind kind,
 int session_retire(struct session *session);
 
 /* Threads watched at the moment. */
+/* Whether any thread was watched so far. */
+bool session_watched(const struct session *session);
+
+
+/* Whether any thread has been, so far. */
+bool session_watched(const struct session *session);
 u64 session_threads(const struct session *session);
 
 /* Memory of their records, which the kernel does not count to the map they belong to. */

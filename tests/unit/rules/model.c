@@ -10,6 +10,12 @@ const double defaults[NR_THRESHOLDS] = {
 #undef THRESHOLD
 };
 
+const double leasts[NR_THRESHOLDS] = {
+#define THRESHOLD(symbol, name, value, least, ...) [THRESHOLD_##symbol] = least,
+#include "user/doctor/thresholds.def"
+#undef THRESHOLD
+};
+
 const char *const threshold_names[NR_THRESHOLDS] = {
 #define THRESHOLD(symbol, name, ...) [THRESHOLD_##symbol] = name,
 #include "user/doctor/thresholds.def"
@@ -127,6 +133,16 @@ struct row *call_row(u32 call)
 	return row;
 }
 
+const struct rule *rule_of(const char *id)
+{
+	for (u32 i = 0; i < nr_rules; i++) {
+		if (!strcmp(rules[i].id, id))
+			return &rules[i];
+	}
+	fail_msg("no rule %s", id);
+	return NULL;
+}
+
 void judge(void)
 {
 	findings_free(&findings);
@@ -140,10 +156,23 @@ void silent(void)
 		fail_msg("%s speaks: %s", findings.list[0].rule->id, findings.list[0].verdict);
 }
 
+/* "1 turns took" is not English. */
+static void assert_grammar(const char *verdict)
+{
+	for (const char *one = verdict; (one = strstr(one, "1 ")); one++) {
+		size_t length = strcspn(one + 2, " ,;:");
+
+		if ((one != verdict && one[-1] != ' ') || !length || one[1 + length] != 's')
+			continue;
+		fail_msg("'%.*s' in: %s", (int)length + 2, one, verdict);
+	}
+}
+
 /* What each finding is to be: complete, its evidence all there, and each figure of it once. */
 static void assert_sound(const struct finding *finding)
 {
 	assert_true(finding->verdict[0] && finding->advice[0] && finding->rule->disproof[0]);
+	assert_grammar(finding->verdict);
 	assert_true(strlen(finding->verdict) < sizeof(finding->verdict) - 1);
 	assert_in_range(finding->severity, SEVERITY_INFO, SEVERITY_CRITICAL);
 	assert_in_range(finding->confidence, CONFIDENCE_LOW, CONFIDENCE_HIGH);

@@ -20,7 +20,7 @@
 #define SIGNS 4
 
 /* By enum threshold. */
-extern const double defaults[NR_THRESHOLDS];
+extern const double defaults[NR_THRESHOLDS], leasts[NR_THRESHOLDS];
 extern const char *const threshold_names[NR_THRESHOLDS];
 
 extern struct doctor doctor;
@@ -51,6 +51,9 @@ void clients(void);
 struct row *call_row(u32 call);
 
 void set(enum threshold threshold, double value);
+
+/* The rule @id, which there is. */
+const struct rule *rule_of(const char *id);
 
 /* Asks all rules. */
 void judge(void);

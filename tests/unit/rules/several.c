@@ -39,7 +39,6 @@ void herd(void **state)
 	silent();
 }
 
-
 void accept_skew(void **state)
 {
 	struct row *row = fd_row(KIND_LISTENER, EPOLLIN);
@@ -108,7 +107,6 @@ void scan_epoll(void **state)
 	silent();
 }
 
-
 /* A call that has not ended since the watch began, while what its process is to serve waits. */
 void stuck_call(void **state)
 {
@@ -144,4 +142,49 @@ void stuck_call(void **state)
 	speaks("blocking-in-loop");
 	fd->fd->descriptor.sum.calls = 1;
 	silent();
+}
+
+static struct finding *starved(u32 tgid, const char *comm, double runnable_ms_per_s)
+{
+	struct finding *finding = findings_add(&findings, rule_of("cpu-starved"));
+
+	finding->tgid = tgid;
+	strcpy(finding->comm, comm);
+	finding->advice = "more";
+	finding_say(finding, "one of them");
+	finding_note(finding, "runnable_ms_per_s", runnable_ms_per_s);
+	finding_note(finding, "threads", 1);
+	finding->stall_ms = runnable_ms_per_s * WATCHED_S;
+	return finding;
+}
+
+/* Of many that lack a CPU the worst is shown, and says how many there are. */
+void starved_crowd(void **state)
+{
+	const struct rule *rule = rule_of("cpu-starved");
+	const struct finding *worst;
+
+	(void)state;
+	starved(TGID, "worst", 400);
+	/* One process, of several loops, is no crowd. */
+	starved(TGID, "worst", 300);
+	gather_starved(&findings, rule);
+	assert_int_equal(findings.count, 2);
+	findings_add(&findings, rule_of("slow-turn"))->tgid = TGID;
+	for (u32 i = 1; i <= 4; i++)
+		starved(TGID + i, "an\nother", 300 - 10 * i);
+	gather_starved(&findings, rule);
+	assert_int_equal(findings.count, 2);
+	worst = &findings.list[0];
+	assert_ptr_equal(worst->rule, rule);
+	assert_ptr_equal(findings.list[1].rule, rule_of("slow-turn"));
+	assert_int_equal(worst->tgid, TGID);
+	assert_string_equal(worst->verdict, "5 processes were ready to run, and without a CPU: worst "
+			    "(4711) for 40% of the time, an\\x0aother (4712) for 29% of the time, "
+			    "an\\x0aother (4713) for 28% of the time, and 2 more");
+	assert_true(figure(worst, "starved_processes") == 5);
+	assert_true(figure(worst, "starved_loops") == 6);
+	assert_true(figure(worst, "starved_ms_per_s") == 400 + 300 + 290 + 280 + 270 + 260);
+	assert_true(worst->stall_ms == 18000);
+	assert_int_equal(worst->severity, SEVERITY_CRITICAL);
 }
