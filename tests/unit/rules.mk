@@ -17,7 +17,7 @@ $(UNIT)/calls.test: $(call objects,model/calls)
 $(UNIT)/fd.test: $(ROWS) $(call objects,model/fd text)
 $(UNIT)/rows.test: $(ROWS)
 $(UNIT)/rules.test: $(ROWS) $(call objects,$(patsubst user/%.c,%,$(wildcard user/doctor/rules*.c)) \
-		    doctor/finding model/fd text) $(wildcard tests/unit/rules/* user/doctor/*.h user/doctor/*.def)
+		    doctor/finding doctor/habits model/fd text) $(wildcard tests/unit/rules/* user/doctor/*.h user/doctor/*.def)
 # A test that is in no table would be one that is never run.
 $(UNIT)/rules.test: private CFLAGS += -Wmissing-prototypes
 $(UNIT)/options.test: $(ROWS) $(call objects,options text hooks/backend)

@@ -46,7 +46,7 @@ static void judge_rows(const struct chart *chart, const struct rule *rule, const
 	}
 }
 
-void rules_judge(const struct chart *chart)
+static void judge_all(const struct chart *chart)
 {
 	for (u32 i = 0; i < nr_rules; i++) {
 		const struct rule *rule = &rules[i];
@@ -62,6 +62,16 @@ void rules_judge(const struct chart *chart)
 	}
 	for (u32 i = 0; i < chart->reading->nr_in_flight; i++)
 		judge_stuck(chart, rule_find("blocking-in-loop"), &chart->reading->in_flight[i]);
+}
+
+void rules_judge(const struct chart *chart)
+{
+	struct habit *habits = habits_learn(chart->reading);
+	struct chart known = *chart;
+
+	known.habits = habits;
+	judge_all(&known);
+	habits_free(habits);
 	findings_sort(chart->findings);
 	if (chart->crowd) {
 		gather_starved(chart->findings, rule_find("cpu-starved"));

@@ -7,6 +7,7 @@
 #define IOPHASE_RULES_H
 
 #include "doctor.h"
+#include "doctor/habits.h"
 #include "session/session.h"
 
 enum rule_scope { RULE_FD, RULE_LOOP, RULE_PROCESS };
@@ -25,6 +26,7 @@ struct chart {
 	bool contents;		/* what is left in descriptors is known (parts.def) */
 	bool crowd;		/* nobody was named: what many suffer from is one finding */
 	struct findings *findings;
+	const struct habit *habits;	/* of all processes; rules_judge() learns them */
 };
 
 struct rule {

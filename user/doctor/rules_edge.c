@@ -91,39 +91,11 @@ static double slept_ns(const struct chart *chart, const struct row *row)
 					      d->reported_ns));
 }
 
-/* Some descriptor of the process waits for room to write: what is not read may be so for its sake. */
-static bool held_back(const struct chart *chart, proc_id proc)
-{
-	struct row *row, *next;
-
-	HASH_ITER(hh, chart->reading->fds.table, row, next) {
-		if (row->key.proc == proc && open_still(row) &&
-		    row->fd->descriptor.flags & FD_OUT_BLOCKED &&
-		    !(row->fd->descriptor.flags & FD_OUT_READY))
-			return true;
-	}
-	return false;
-}
-
-/*
- * The process has come back by itself to what it had left in some descriptor: it remembers, and may
- * come back to this one too. HTTP servers do not read what is pipelined before its turn has come.
- */
-static bool remembers(const struct chart *chart, proc_id proc, enum sign_id resumes)
-{
-	for (u32 i = 0; i < chart->reading->nr_signs; i++) {
-		const struct signs *signs = &chart->reading->signs[i].signs;
-
-		if (signs->proc == proc && signs->sum[resumes])
-			return true;
-	}
-	return false;
-}
-
 /* For how long what was left in it has been left until now, ns; 0: nothing is, or it may be meant. */
 static double pending_ns(const struct chart *chart, const struct row *row)
 {
 	const struct descriptor *d = &row->fd->descriptor;
+	const struct habit *habit = habit_of(chart->habits, row->key.proc);
 	bool served = d->flags & FD_SERVED;
 	double ns;
 
@@ -133,10 +105,8 @@ static double pending_ns(const struct chart *chart, const struct row *row)
 		return 0;
 	ns = ns_since(chart, served ? d->called_ns : d->reported_ns);
 	return fmin(ns, slept_ns(chart, row)) >= chart_threshold(chart, THRESHOLD_stalled) * MS &&
-	       loop_sleeps(chart, row) && !(d->flags & FD_WAITED) &&
-	       !held_back(chart, row->key.proc) &&
-	       !remembers(chart, row->key.proc, SIGN_resumes) &&
-	       !remembers(chart, row->key.proc, SIGN_returns) ? ns : 0;
+	       loop_sleeps(chart, row) && !(d->flags & FD_WAITED) && !habit->held_back &&
+	       !habit->comes_back ? ns : 0;
 }
 
 /* "1 byte", "1904 bytes" of what is left in a descriptor of this kind. */
@@ -286,7 +256,7 @@ void judge_lost_out_edge(const struct chart *chart, const struct rule *rule, con
 	if (fmin(pending, slept_ns(chart, row)) < chart_threshold(chart, THRESHOLD_lost_out) * MS ||
 	    !loop_sleeps(chart, row) ||
 	    (!(signs->out_with_in && d->flags & FD_READ) &&
-	     remembers(chart, row->key.proc, SIGN_out_resumes)))
+	     habit_of(chart->habits, row->key.proc)->comes_to_write))
 		pending = 0;
 	if (!lost && !pending)
 		return;
