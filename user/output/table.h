@@ -12,8 +12,10 @@
 struct column {
 	const char *head;
 	int width;
-	struct text (*text)(const struct row *row);
+	struct text (*text)(const struct row *row);	/* NULL: of_rows */
 	unsigned int by;	/* shown only if rows are kept apart by this; 0: always */
+	/* Of a figure that depends on the other rows, too. */
+	struct text (*of_rows)(const struct rows *rows, const struct row *row);
 };
 
 /* What is not known; a number; and a text marked as a bound. */
@@ -23,6 +25,7 @@ struct text marked(char mark, struct text text);
 
 struct text column_process(const struct row *row);
 struct text column_pid(const struct row *row);
+struct text column_tid(const struct row *row);
 
 bool any_row(const struct row *row);
 
@@ -31,6 +34,7 @@ void print_rows(FILE *out, const struct report *report, const struct column *col
 		bool (*wanted)(const struct row *row));
 
 void print_descriptors(FILE *out, const struct report *report);
+void print_models(FILE *out, const struct report *report);
 void print_loops(FILE *out, const struct report *report);
 
 #endif
