@@ -35,7 +35,7 @@ static double share(u64 part, u64 whole)
 	return whole ? (double)part / whole : -1;
 }
 
-struct model_shares model_shares(const struct rows *rows, const struct row *row)
+static struct model_shares shares_of(const struct rows *rows, const struct row *row)
 {
 	const struct model_sum *sum = &row->model->sum;
 	u64 calls = 0, bytes = 0, time = 0;
@@ -57,6 +57,16 @@ struct model_shares model_shares(const struct rows *rows, const struct row *row)
 		.bytes = share(sum->in_bytes + sum->out_bytes, bytes),
 		.time = share(model_time_ns(sum), time),
 	};
+}
+
+void models_share(struct rows *rows)
+{
+	struct row *row, *next;
+
+	HASH_ITER(hh, rows->table, row, next) {
+		if (row->model)
+			row->model->shares = shares_of(rows, row);
+	}
 }
 
 const char *model_of_fd(const struct row_fd *fd)

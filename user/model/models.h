@@ -15,13 +15,8 @@ bool model_scans(u32 model);
 u64 model_time_ns(const struct model_sum *sum);
 u64 model_cpu_ns(const struct model_sum *sum);
 
-/* Parts of the whole, 0..1; -1 where there is no whole. */
-struct model_shares {
-	double calls, bytes, time;
-};
-
-/* Those that @row has among the rows of the same process, thread or descriptor. */
-struct model_shares model_shares(const struct rows *rows, const struct row *row);
+/* What part each row has among those of the same process, thread or descriptor. */
+void models_share(struct rows *rows);
 
 /*
  * By which model a descriptor would be served now, from how it is waited for and opened; NULL: not

@@ -56,9 +56,15 @@ struct row_loop {
 	u64 turning_ns;		/* for how long the first of them had been */
 };
 
+/* Parts of the whole, 0..1; -1 where there is no whole. */
+struct model_shares {
+	double calls, bytes, time;
+};
+
 /* And of the model of input of a row. */
 struct row_model {
 	struct model_sum sum;
+	struct model_shares shares;	/* once models_share() has seen all rows */
 	struct row_fd *fd;	/* what it is of; NULL: no descriptor, or not known which; owned */
 };
 

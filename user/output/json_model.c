@@ -10,13 +10,13 @@ static void set_share(json_t *object, const char *key, double share)
 	json_object_set_new(object, key, share < 0 ? json_null() : json_real(share));
 }
 
-static json_t *shares_json(const struct model_shares shares)
+static json_t *shares_json(const struct model_shares *shares)
 {
 	json_t *object = json_object();
 
-	set_share(object, "calls", shares.calls);
-	set_share(object, "bytes", shares.bytes);
-	set_share(object, "time", shares.time);
+	set_share(object, "calls", shares->calls);
+	set_share(object, "bytes", shares->bytes);
+	set_share(object, "time", shares->time);
 	return object;
 }
 
@@ -69,7 +69,7 @@ void set_model(json_t *object, json_t *tiers, const struct report *report, const
 	if (by_fd)
 		set_descriptor(object, row);
 	json_object_set_new(object, "model", json_string(model_name(row->key.model)));
-	json_object_set_new(object, "share", shares_json(model_shares(&report->reading->rows, row)));
+	json_object_set_new(object, "share", shares_json(&row->model->shares));
 	set_u64(object, "in_bytes", sum->in_bytes);
 	set_u64(object, "out_bytes", sum->out_bytes);
 	set_u64(object, "cpu_ns", model_cpu_ns(sum));

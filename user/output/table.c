@@ -108,16 +108,16 @@ static struct text column_copy(const struct row *row)
 }
 
 static const struct column time_columns[] = {
-	{ "PROCESS", -12, column_process, BY_PROCESS, NULL },
-	{ "PID", 7, column_pid, BY_PROCESS, NULL },
-	{ "TID", 7, column_tid, BY_THREAD, NULL },
-	{ "CALL", -12, column_call, BY_CALL, NULL },
-	{ "CALLS", 5, column_calls, 0, NULL },
-	{ "WALL", 6, column_wall, 0, NULL },
-	{ "BLOCKED", 7, column_blocked, 0, NULL },
-	{ "RUNNABLE", 8, column_runnable, 0, NULL },
-	{ "KERNEL", 7, column_kernel, 0, NULL },
-	{ "COPY", 7, column_copy, 0, NULL },
+	{ "PROCESS", -12, column_process, BY_PROCESS },
+	{ "PID", 7, column_pid, BY_PROCESS },
+	{ "TID", 7, column_tid, BY_THREAD },
+	{ "CALL", -12, column_call, BY_CALL },
+	{ "CALLS", 5, column_calls, 0 },
+	{ "WALL", 6, column_wall, 0 },
+	{ "BLOCKED", 7, column_blocked, 0 },
+	{ "RUNNABLE", 8, column_runnable, 0 },
+	{ "KERNEL", 7, column_kernel, 0 },
+	{ "COPY", 7, column_copy, 0 },
 };
 
 /* An average for each wait call, with one decimal while it is small. */
@@ -187,17 +187,17 @@ static struct text column_sets(const struct row *row)
 }
 
 static const struct column scan_columns[] = {
-	{ "PROCESS", -12, column_process, BY_PROCESS, NULL },
-	{ "PID", 7, column_pid, BY_PROCESS, NULL },
-	{ "TID", 7, column_tid, BY_THREAD, NULL },
-	{ "CALL", -12, column_call, BY_CALL, NULL },
-	{ "ASKED", 5, column_asked, 0, NULL },
-	{ "SCANNED", 7, column_scanned, 0, NULL },
-	{ "READY", 5, column_ready, 0, NULL },
-	{ "RATIO", 5, column_ratio, 0, NULL },
-	{ "PASSES", 6, column_passes, 0, NULL },
-	{ "TIMEOUT", 7, column_empty, 0, NULL },
-	{ "SETS", 5, column_sets, 0, NULL },
+	{ "PROCESS", -12, column_process, BY_PROCESS },
+	{ "PID", 7, column_pid, BY_PROCESS },
+	{ "TID", 7, column_tid, BY_THREAD },
+	{ "CALL", -12, column_call, BY_CALL },
+	{ "ASKED", 5, column_asked, 0 },
+	{ "SCANNED", 7, column_scanned, 0 },
+	{ "READY", 5, column_ready, 0 },
+	{ "RATIO", 5, column_ratio, 0 },
+	{ "PASSES", 6, column_passes, 0 },
+	{ "TIMEOUT", 7, column_empty, 0 },
+	{ "SETS", 5, column_sets, 0 },
 };
 
 static struct text column_bytes(const struct row *row)
@@ -247,17 +247,17 @@ static struct text column_p99(const struct row *row)
 }
 
 static const struct column result_columns[] = {
-	{ "PROCESS", -12, column_process, BY_PROCESS, NULL },
-	{ "PID", 7, column_pid, BY_PROCESS, NULL },
-	{ "TID", 7, column_tid, BY_THREAD, NULL },
-	{ "CALL", -12, column_call, BY_CALL, NULL },
-	{ "BYTES", 5, column_bytes, 0, NULL },
-	{ "ZERO", 5, column_zero, 0, NULL },
-	{ "EAGAIN", 6, column_eagain, 0, NULL },
-	{ "EINTR", 5, column_eintr, 0, NULL },
-	{ "ERRORS", 6, column_errors, 0, NULL },
-	{ "P50", 6, column_p50, 0, NULL },
-	{ "P99", 6, column_p99, 0, NULL },
+	{ "PROCESS", -12, column_process, BY_PROCESS },
+	{ "PID", 7, column_pid, BY_PROCESS },
+	{ "TID", 7, column_tid, BY_THREAD },
+	{ "CALL", -12, column_call, BY_CALL },
+	{ "BYTES", 5, column_bytes, 0 },
+	{ "ZERO", 5, column_zero, 0 },
+	{ "EAGAIN", 6, column_eagain, 0 },
+	{ "EINTR", 5, column_eintr, 0 },
+	{ "ERRORS", 6, column_errors, 0 },
+	{ "P50", 6, column_p50, 0 },
+	{ "P99", 6, column_p99, 0 },
 };
 
 static struct text column_vain(const struct row *row)
@@ -304,14 +304,14 @@ static struct text column_waker(const struct row *row)
 }
 
 static const struct column wake_columns[] = {
-	{ "PROCESS", -12, column_process, BY_PROCESS, NULL },
-	{ "PID", 7, column_pid, BY_PROCESS, NULL },
-	{ "TID", 7, column_tid, BY_THREAD, NULL },
-	{ "CALL", -12, column_call, BY_CALL, NULL },
-	{ "WAKES", 5, column_wakes, 0, NULL },
-	{ "VAIN", 5, column_vain, 0, NULL },
-	{ "LAG", 6, column_lag, 0, NULL },
-	{ "MOSTLY BY", 21, column_waker, 0, NULL },
+	{ "PROCESS", -12, column_process, BY_PROCESS },
+	{ "PID", 7, column_pid, BY_PROCESS },
+	{ "TID", 7, column_tid, BY_THREAD },
+	{ "CALL", -12, column_call, BY_CALL },
+	{ "WAKES", 5, column_wakes, 0 },
+	{ "VAIN", 5, column_vain, 0 },
+	{ "LAG", 6, column_lag, 0 },
+	{ "MOSTLY BY", 21, column_waker, 0 },
 };
 
 static bool woken_row(const struct row *row)
@@ -339,6 +339,13 @@ static bool wait_row(const struct row *row)
 	return row->wait_calls;
 }
 
+static bool column_shown(const struct column *column, unsigned int by)
+{
+	bool apart = by & column->by;
+
+	return !column->by || (column->by & COLUMN_NOT ? !apart : apart);
+}
+
 static void print_head(FILE *out, const struct report *report, const struct column *columns,
 		       size_t count)
 {
@@ -347,18 +354,12 @@ static void print_head(FILE *out, const struct report *report, const struct colu
 
 	fputs(color ? "\033[1m" : "", out);
 	for (size_t i = 0; i < count; i++) {
-		if (columns[i].by && !(report->options->by & columns[i].by))
+		if (!column_shown(&columns[i], report->options->by))
 			continue;
 		fprintf(out, "%s%*s", gap, columns[i].width, columns[i].head);
 		gap = " ";
 	}
 	fprintf(out, "%s\n", color ? "\033[0m" : "");
-}
-
-static struct text column_text(const struct report *report, const struct column *column,
-			       const struct row *row)
-{
-	return column->text ? column->text(row) : column->of_rows(&report->reading->rows, row);
 }
 
 static void print_row(FILE *out, const struct report *report, const struct column *columns,
@@ -367,9 +368,9 @@ static void print_row(FILE *out, const struct report *report, const struct colum
 	const char *gap = "";
 
 	for (size_t i = 0; i < count; i++) {
-		if (columns[i].by && !(report->options->by & columns[i].by))
+		if (!column_shown(&columns[i], report->options->by))
 			continue;
-		fprintf(out, "%s%*s", gap, columns[i].width, column_text(report, &columns[i], row).buf);
+		fprintf(out, "%s%*s", gap, columns[i].width, columns[i].text(row).buf);
 		gap = " ";
 	}
 	putc('\n', out);

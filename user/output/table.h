@@ -12,11 +12,12 @@
 struct column {
 	const char *head;
 	int width;
-	struct text (*text)(const struct row *row);	/* NULL: of_rows */
-	unsigned int by;	/* shown only if rows are kept apart by this; 0: always */
-	/* Of a figure that depends on the other rows, too. */
-	struct text (*of_rows)(const struct rows *rows, const struct row *row);
+	struct text (*text)(const struct row *row);
+	unsigned int by;	/* shown only if rows are kept apart by this, or NOT_BY() it; 0: always */
 };
+
+#define COLUMN_NOT	(1u << 31)
+#define NOT_BY(by)	(COLUMN_NOT | (by))
 
 /* What is not known; a number; and a text marked as a bound. */
 struct text dash(void);

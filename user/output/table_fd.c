@@ -71,14 +71,14 @@ static struct text column_name(const struct row *row)
 }
 
 static const struct column use_columns[] = {
-	{ "PID", 7, column_pid, 0, NULL },
-	{ "FD", 6, column_fd, 0, NULL },
-	{ "WATCH", -6, column_watch, 0, NULL },
-	{ "CALLS", 5, column_calls, 0, NULL },
-	{ "IN", 5, column_in, 0, NULL },
-	{ "OUT", 5, column_out, 0, NULL },
-	{ "BLOCKED", 7, column_blocked, 0, NULL },
-	{ "NAME", -1, column_name, 0, NULL },
+	{ "PID", 7, column_pid, 0 },
+	{ "FD", 6, column_fd, 0 },
+	{ "WATCH", -6, column_watch, 0 },
+	{ "CALLS", 5, column_calls, 0 },
+	{ "IN", 5, column_in, 0 },
+	{ "OUT", 5, column_out, 0 },
+	{ "BLOCKED", 7, column_blocked, 0 },
+	{ "NAME", -1, column_name, 0 },
 };
 
 static struct text column_reported(const struct row *row)
@@ -132,16 +132,16 @@ static struct text column_p99(const struct row *row)
 }
 
 static const struct column service_columns[] = {
-	{ "PROCESS", -11, column_process, 0, NULL },
-	{ "PID", 7, column_pid, 0, NULL },
-	{ "FD", 6, column_fd, 0, NULL },
-	{ "REPORTED", 8, column_reported, 0, NULL },
-	{ "UNSERVED", 8, column_unserved, 0, NULL },
-	{ "UNDRAIN", 7, column_undrained, 0, NULL },
-	{ "LEFT", 5, column_left, 0, NULL },
-	{ "LAG", 6, column_lag, 0, NULL },
-	{ "SERVED", 6, column_served, 0, NULL },
-	{ "P99", 6, column_p99, 0, NULL },
+	{ "PROCESS", -11, column_process, 0 },
+	{ "PID", 7, column_pid, 0 },
+	{ "FD", 6, column_fd, 0 },
+	{ "REPORTED", 8, column_reported, 0 },
+	{ "UNSERVED", 8, column_unserved, 0 },
+	{ "UNDRAIN", 7, column_undrained, 0 },
+	{ "LEFT", 5, column_left, 0 },
+	{ "LAG", 6, column_lag, 0 },
+	{ "SERVED", 6, column_served, 0 },
+	{ "P99", 6, column_p99, 0 },
 };
 
 static bool reported_row(const struct row *row)

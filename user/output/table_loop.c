@@ -84,16 +84,16 @@ static struct text column_runnable(const struct row *row)
 }
 
 static const struct column turn_columns[] = {
-	{ "PROCESS", -12, column_process, 0, NULL },
-	{ "PID", 7, column_pid, 0, NULL },
-	{ "LOOP", -13, column_loop, 0, NULL },
-	{ "BUSY", 4, column_busy, 0, NULL },
-	{ "TURNS", 5, column_turns, 0, NULL },
-	{ "TURN", 6, column_turn, 0, NULL },
-	{ "P99", 6, column_turn_p99, 0, NULL },
-	{ "ON-CPU", 6, column_on_cpu, 0, NULL },
-	{ "BLOCK", 6, column_blocked, 0, NULL },
-	{ "RUNQ", 6, column_runnable, 0, NULL },
+	{ "PROCESS", -12, column_process, 0 },
+	{ "PID", 7, column_pid, 0 },
+	{ "LOOP", -13, column_loop, 0 },
+	{ "BUSY", 4, column_busy, 0 },
+	{ "TURNS", 5, column_turns, 0 },
+	{ "TURN", 6, column_turn, 0 },
+	{ "P99", 6, column_turn_p99, 0 },
+	{ "ON-CPU", 6, column_on_cpu, 0 },
+	{ "BLOCK", 6, column_blocked, 0 },
+	{ "RUNQ", 6, column_runnable, 0 },
 };
 
 static struct text ratio(u64 sum, u64 count)
@@ -153,17 +153,17 @@ static struct text column_served(const struct row *row)
 }
 
 static const struct column wait_columns[] = {
-	{ "PID", 7, column_pid, 0, NULL },
-	{ "LOOP", -14, column_loop, 0, NULL },
-	{ "THR", 3, column_threads, 0, NULL },
-	{ "WAITS", 5, column_waits, 0, NULL },
-	{ "EMPTY", 5, column_empty, 0, NULL },
-	{ "FULL", 5, column_full, 0, NULL },
-	{ "EVENTS", 6, column_events, 0, NULL },
-	{ "CTL", 5, column_ctl, 0, NULL },
-	{ "FDS", 5, column_asked, 0, NULL },
-	{ "LAG", 6, column_lag, 0, NULL },
-	{ "SERVED", 6, column_served, 0, NULL },
+	{ "PID", 7, column_pid, 0 },
+	{ "LOOP", -14, column_loop, 0 },
+	{ "THR", 3, column_threads, 0 },
+	{ "WAITS", 5, column_waits, 0 },
+	{ "EMPTY", 5, column_empty, 0 },
+	{ "FULL", 5, column_full, 0 },
+	{ "EVENTS", 6, column_events, 0 },
+	{ "CTL", 5, column_ctl, 0 },
+	{ "FDS", 5, column_asked, 0 },
+	{ "LAG", 6, column_lag, 0 },
+	{ "SERVED", 6, column_served, 0 },
 };
 
 /* In which calls the turns of a loop blocked, if they did. */

@@ -53,19 +53,19 @@ static struct text percent(double share)
 	return text;
 }
 
-static struct text share_calls(const struct rows *rows, const struct row *row)
+static struct text share_calls(const struct row *row)
 {
-	return percent(model_shares(rows, row).calls);
+	return percent(row->model->shares.calls);
 }
 
-static struct text share_bytes(const struct rows *rows, const struct row *row)
+static struct text share_bytes(const struct row *row)
 {
-	return percent(model_shares(rows, row).bytes);
+	return percent(row->model->shares.bytes);
 }
 
-static struct text share_time(const struct rows *rows, const struct row *row)
+static struct text share_time(const struct row *row)
 {
-	return percent(model_shares(rows, row).time);
+	return percent(row->model->shares.time);
 }
 
 static struct text column_bytes(const struct row *row)
@@ -89,18 +89,18 @@ static struct text column_cpu(const struct row *row)
 }
 
 static const struct column share_columns[] = {
-	{ "PROCESS", -11, column_process, 0, NULL },
-	{ "PID", 7, column_pid, 0, NULL },
-	{ "TID", 7, column_tid, BY_THREAD, NULL },
-	{ "MODEL", -11, column_model, 0, NULL },
-	{ "CALLS", 5, column_calls, 0, NULL },
-	{ "%", 4, NULL, 0, share_calls },
-	{ "BYTES", 5, column_bytes, 0, NULL },
-	{ "%", 4, NULL, 0, share_bytes },
-	{ "TIME", 6, column_time, 0, NULL },
-	{ "%", 4, NULL, 0, share_time },
-	{ "BLOCKED", 7, column_blocked, 0, NULL },
-	{ "CPU", 6, column_cpu, 0, NULL },
+	{ "PROCESS", -11, column_process, 0 },
+	{ "PID", 7, column_pid, NOT_BY(BY_THREAD) },
+	{ "TID", 7, column_tid, BY_THREAD },
+	{ "MODEL", -11, column_model, 0 },
+	{ "CALLS", 5, column_calls, 0 },
+	{ "%", 4, share_calls, 0 },
+	{ "BYTES", 5, column_bytes, 0 },
+	{ "%", 4, share_bytes, 0 },
+	{ "TIME", 6, column_time, 0 },
+	{ "%", 4, share_time, 0 },
+	{ "BLOCKED", 7, column_blocked, 0 },
+	{ "CPU", 6, column_cpu, 0 },
 };
 
 static struct text column_name(const struct row *row)
@@ -116,15 +116,15 @@ static struct text column_name(const struct row *row)
 }
 
 static const struct column fd_columns[] = {
-	{ "PID", 7, column_pid, 0, NULL },
-	{ "FD", 6, column_fd, 0, NULL },
-	{ "MODEL", -11, column_model, 0, NULL },
-	{ "CALLS", 5, column_calls, 0, NULL },
-	{ "%", 4, NULL, 0, share_calls },
-	{ "BYTES", 5, column_bytes, 0, NULL },
-	{ "%", 4, NULL, 0, share_bytes },
-	{ "BLOCKED", 7, column_blocked, 0, NULL },
-	{ "NAME", -1, column_name, 0, NULL },
+	{ "PID", 7, column_pid, 0 },
+	{ "FD", 6, column_fd, 0 },
+	{ "MODEL", -11, column_model, 0 },
+	{ "CALLS", 5, column_calls, 0 },
+	{ "%", 4, share_calls, 0 },
+	{ "BYTES", 5, column_bytes, 0 },
+	{ "%", 4, share_bytes, 0 },
+	{ "BLOCKED", 7, column_blocked, 0 },
+	{ "NAME", -1, column_name, 0 },
 };
 
 static struct text column_eagain(const struct row *row)
@@ -177,17 +177,17 @@ static struct text column_empty(const struct row *row)
 }
 
 static const struct column cost_columns[] = {
-	{ "PROCESS", -11, column_process, 0, NULL },
-	{ "PID", 7, column_pid, 0, NULL },
-	{ "TID", 7, column_tid, BY_THREAD, NULL },
-	{ "MODEL", -11, column_model, 0, NULL },
-	{ "EAGAIN", 6, column_eagain, 0, NULL },
-	{ "%", 4, column_eagain_share, 0, NULL },
-	{ "CPU/BYTE", 8, column_cpu_byte, 0, NULL },
-	{ "WAITS", 5, column_waits, 0, NULL },
-	{ "SCANNED", 7, column_scanned, 0, NULL },
-	{ "READY", 5, column_ready, 0, NULL },
-	{ "EMPTY", 5, column_empty, 0, NULL },
+	{ "PROCESS", -11, column_process, 0 },
+	{ "PID", 7, column_pid, NOT_BY(BY_THREAD) },
+	{ "TID", 7, column_tid, BY_THREAD },
+	{ "MODEL", -11, column_model, 0 },
+	{ "EAGAIN", 6, column_eagain, 0 },
+	{ "%", 4, column_eagain_share, 0 },
+	{ "CPU/BYTE", 8, column_cpu_byte, 0 },
+	{ "WAITS", 5, column_waits, 0 },
+	{ "SCANNED", 7, column_scanned, 0 },
+	{ "READY", 5, column_ready, 0 },
+	{ "EMPTY", 5, column_empty, 0 },
 };
 
 void print_models(FILE *out, const struct report *report)
