@@ -32,7 +32,7 @@ def valid(by):
 
 
 def table(by):
-    result = watched("--by", by).ends(0, out=b"PID")
+    result = watched("--by", by).ends(0, out=b"ID ")
     bad = [line for line in result.out.decode("ascii").splitlines()
            if len(line) > 80 or line != line.rstrip()]
     result.check(not bad, f"{bad}")
