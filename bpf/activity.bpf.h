@@ -8,7 +8,7 @@
 #define IOPHASE_ACTIVITY_BPF_H
 
 #include "count.bpf.h"
-#include "reports.bpf.h"
+#include "models.bpf.h"
 
 /* An epoll instance that another one reported is served by waiting on it. */
 static __always_inline void instance_served(struct task_struct *task, u32 epfd, u64 now)
@@ -67,6 +67,9 @@ __noinline int activity_enters(struct thread *th, u32 class, u32 args)
 	}
 	now = bpf_ktime_get_ns();
 	act->file = 0;
+	act->model = NR_MODELS;
+	if (args_are_request(args))
+		return 0;
 	if (class == CLASS_WAIT) {
 		turn_end(act, now);
 		if (args == ARGS_EPOLL)
@@ -243,6 +246,8 @@ static __always_inline void descriptor_input(struct thread *th, struct descripto
 	if ((ret < 0 && ret != -EAGAIN) || asked_nothing(th, kind) ||
 	    input_flags(th, kind) & MSG_ERRQUEUE)
 		return;
+	if (knobs.models && ret == -EAGAIN)
+		d->flags |= FD_EMPTY;
 	/* It may have been known before it listened. */
 	if (kind.ret == RET_OK && ret >= 0 && d->kind == KIND_TCP)
 		d->kind = KIND_LISTENER;
@@ -302,6 +307,11 @@ __noinline int descriptor_called(struct thread *th, struct activity *act, u32 ca
 		}
 	}
 	drained = d->flags & FD_DRAINED;
+	if (knobs.models && kind.class == CLASS_INPUT) {
+		act->model = call_model(th, d, file, kind, ret);
+		act->model_born = d->born_ns;
+		act->model_proc = d->proc;
+	}
 	descriptor_result(th, d, kind, ret, now, act->counted);
 	if (knobs.doctor)
 		signs_call(th, d, call, ret, drained);
@@ -320,7 +330,7 @@ __noinline int activity_leaves(struct thread *th, u32 call, s64 ret, u64 now, bo
 	if (!th || !act || call >= NR_CALLS)
 		return 0;
 	kind = kind_of(call);
-	if (kind.class == CLASS_WAIT)
+	if (args_are_set(kind.args))
 		return wait_ends(th, act, call, ret, now);
 	if (th->began_before)
 		return 0;

@@ -229,12 +229,17 @@ static __always_inline void count_lag(struct thread *th, struct totals *sum, u64
 }
 
 /* The figures of a wait: a global function, which the verifier looks at once. */
+/* By which model the wait was served: in models.bpf.h, which needs all of this. */
+__noinline int model_waited(struct thread *th, u32 args, s64 ret, u64 now, u64 scanned);
+
 __noinline int count_wait(struct thread *th, struct totals *sum, u32 call, s64 ret, u64 now)
 {
+	u64 before;
 	u32 args;
 
 	if (!th || !sum || call >= NR_CALLS)
 		return 0;
+	before = sum->scanned;
 	args = call_kinds[call].args;
 	if (!call_looked(th, call, args, ret))
 		return 0;
@@ -248,6 +253,8 @@ __noinline int count_wait(struct thread *th, struct totals *sum, u32 call, s64 r
 		sum->ready += ret;
 		count_lag(th, sum, now);
 	}
+	if (knobs.models)
+		model_waited(th, args, ret, now, sum->scanned - before);
 	return 0;
 }
 

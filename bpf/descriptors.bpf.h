@@ -302,7 +302,7 @@ __noinline u64 descriptor_reported(struct descriptor *d, u32 events, u64 now)
 	ADD(&d->sum, reported, 1);
 	masks_add(d, events);
 	d->reported_ns = now;
-	d->flags &= ~(FD_SERVED | FD_DRAINED | FD_PROGRESS | FD_READ | FD_WAITED);
+	d->flags &= ~(FD_SERVED | FD_DRAINED | FD_PROGRESS | FD_READ | FD_WAITED | FD_EMPTY);
 	d->flags |= FD_REPORTED;
 	return lag;
 }

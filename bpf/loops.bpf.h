@@ -37,8 +37,7 @@ struct activity {
 	u64 turn_ns;		/* when the turn under way began, 0: none */
 	u64 turn_runnable_ns;
 	u64 turn_blocked_ns[NR_CALL_KINDS];	/* by call; [0]: outside of the watched ones */
-	u32 turn_blocked;	/* in which of them: 1 << call */
-	u32 pad;
+	u64 turn_blocked;	/* in which of them: 1 << call */
 	u64 asked_ns;		/* when the set of a select or poll was last looked at */
 	u64 loop_ep;		/* the loop that it waited in last */
 	u32 loop_watch;
@@ -46,6 +45,12 @@ struct activity {
 	u32 seen[LOOPS_SEEN];	/* rows that it was counted in as a thread */
 	u32 next_seen;
 	u32 counted;		/* the call that is over passes the filters */
+
+	/* By which model the call that is over was served (bpf/models.bpf.h). */
+	u32 model;
+	bool edge_told;		/* its last wait that reported something did so of an edge */
+	u64 model_born;		/* of its descriptor */
+	proc_id model_proc;	/* the process that is kept apart by */
 
 	/* For signs of misuse. */
 	u64 run_born;		/* the descriptor of its last calls in this turn, */
@@ -265,7 +270,7 @@ static __always_inline void turn_off_cpu(struct activity *act, u32 call, u64 blo
 		return;
 	if (!(act->turn_blocked >> i & 1))
 		act->turn_blocked_ns[i] = 0;
-	act->turn_blocked |= 1u << i;
+	act->turn_blocked |= 1ull << i;
 	act->turn_blocked_ns[i] += blocked_ns;
 }
 

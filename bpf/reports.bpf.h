@@ -75,6 +75,9 @@ __noinline int report_one(struct report_walk *walk, u64 file, u32 fd, u32 events
 	}
 	if (!d->ready_ns)
 		d->ready_ns = walk->woken;
+	/* What is asked for is looked at only once a second, and the calls on this follow at once. */
+	if (knobs.models && d->watch == WATCH_NONE)
+		d->watch = walk->watch;
 	if (knobs.doctor) {
 		/* The number it was registered by means another file here, or none. */
 		if (walk->watch == WATCH_EPOLL &&

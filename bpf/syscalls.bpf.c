@@ -117,12 +117,14 @@ static __always_inline void call_count(struct thread *th, u32 call, struct call_
 	counted = !(knobs.min_ns && wall < knobs.min_ns) && !(knobs.failed_only && ret >= 0);
 	th->moved = call_bytes(th, call, kind, ret);
 	if (knobs.descriptors)
-		activity_leaves(th, call, ret, now, counted && call_kinds[call & 31].selected);
+		activity_leaves(th, call, ret, now, counted && call_kinds[call & (NR_CALL_KINDS - 1)].selected);
 	if (!counted) {
 		/* Nor are the wake-ups of a call that is left out; nearly all are by one waker. */
 		th->waker_run -= th->waker_call_run;
 		return;
 	}
+	if (knobs.models && kind.class == CLASS_INPUT)
+		model_called(th, call, ret, now);
 	slot = slot_of(th, call);
 	if (!slot)
 		return;
@@ -137,7 +139,7 @@ static __always_inline void call_count(struct thread *th, u32 call, struct call_
 	}
 	if (th->sleeps > 1)
 		slot->sum.vain_wakes += th->sleeps - 1;
-	if (kind.class == CLASS_WAIT) {
+	if (args_are_set(kind.args)) {
 		/* An entry that is no descriptor is a result, with which the first pass is the last. */
 		if (kind.args == ARGS_POLL && ret > 0 && !th->sleeps)
 			th->invalid = poll_invalid(th->args[0], th->args[1], ret);

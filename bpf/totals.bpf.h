@@ -124,7 +124,7 @@ __noinline u32 slot_new(struct thread *th, u32 call)
 	slot = &th->slots[i];
 	if (slot->call) {
 		slot_fold(th, i, late_for(th->dumped));
-		th->slot_of[slot->call & 31] = 0;
+		th->slot_of[slot->call & (NR_CALL_KINDS - 1)] = 0;
 		__builtin_memset(&slot->sum, 0, sizeof(slot->sum));
 		__sync_fetch_and_add(&folds, 1);
 	}
@@ -132,13 +132,13 @@ __noinline u32 slot_new(struct thread *th, u32 call)
 	slot->hist = hist_row(th->proc, call);
 	if (th->used_slots <= i)
 		th->used_slots = i + 1;
-	th->slot_of[call & 31] = i + 1;
+	th->slot_of[call & (NR_CALL_KINDS - 1)] = i + 1;
 	return i + 1;
 }
 
 static __always_inline struct slot *slot_of(struct thread *th, u32 call)
 {
-	u64 i = th->slot_of[call & 31];
+	u64 i = th->slot_of[call & (NR_CALL_KINDS - 1)];
 
 	if (!i)
 		i = slot_new(th, call);

@@ -322,7 +322,7 @@ static __always_inline void join_call(struct task_struct *task, struct thread *t
 	th->out_ns = th->enter_ns;
 	th->began_before = true;
 	th->phase = PHASE_BLOCKED;
-	if (knobs.descriptors && kind_of(ROUTE_CALL(routes[nr])).class == CLASS_WAIT)
+	if (knobs.descriptors && args_are_set(kind_of(ROUTE_CALL(routes[nr])).args))
 		activity_joins(task, th, ROUTE_ARGS(routes[nr]), regs);
 	barrier();
 	th->call = ROUTE_CALL(routes[nr]);

@@ -20,11 +20,17 @@ enum call_class { CLASS_NONE, CLASS_WAIT, CLASS_INPUT, CLASS_OUTPUT, CLASS_CONTR
 
 enum call_args {
 	ARGS_FD, ARGS_SELECT, ARGS_POLL, ARGS_EPOLL, ARGS_CTL, ARGS_BUF, ARGS_BUFF, ARGS_MSG,
-	ARGS_MMSG, ARGS_SPLICE, ARGS_SENDFILE,
+	ARGS_MMSG, ARGS_SPLICE, ARGS_SENDFILE, ARGS_SIGWAIT, ARGS_SUBMIT, ARGS_GETEVENTS, ARGS_URING,
 	/* Of what is watched but has no rows of its own. */
 	ARGS_RESTART, ARGS_SIGRETURN, ARGS_EXIT, ARGS_CLOSE, ARGS_CLOSE_RANGE, ARGS_DUP,
 	ARGS_CREATE,
 };
+
+/* Of a wait call: it waits on a set of descriptors, of which it reports those that are ready. */
+static inline bool args_are_set(u32 args)
+{
+	return args >= ARGS_SELECT && args <= ARGS_EPOLL;
+}
 
 enum call_ret { RET_OK, RET_READY, RET_BYTES, RET_SENT, RET_MSGS };
 
@@ -46,7 +52,7 @@ struct call_kind {
 	u8 selected;		/* it is asked for */
 };
 
-#define NR_CALL_KINDS	32
+#define NR_CALL_KINDS	64	/* a power of two, and no more than a word has bits */
 
 /* Which threads are watched. A filter that is off lets everything pass; all must pass. */
 struct filter {
@@ -81,9 +87,17 @@ struct knobs {
 	u32 lacks;		/* parts that are left out: 1 << enum part */
 	bool rdonly_cast;	/* the kernel has bpf_rdonly_cast() (6.2, commit a35b9af4ec2c) */
 	bool descriptors;	/* each descriptor and each event loop has figures of its own */
+	bool models;		/* and so has each model of input, */
+	bool models_by_fd;	/* apart by descriptors */
 	bool doctor;		/* and signs of misuse, with the stacks of who shows them */
 	struct limits limits;
 };
+
+/* What is not about a descriptor that is among its arguments, nor about a set of them. */
+static inline bool args_are_request(u32 args)
+{
+	return args >= ARGS_SIGWAIT && args <= ARGS_URING;
+}
 
 #define COMM_LEN	16
 #define NR_SYSCALLS	512	/* numbers of the native table that are looked at */
@@ -259,6 +273,7 @@ enum watch { WATCH_NONE, WATCH_SELECT, WATCH_POLL, WATCH_EPOLL };
 #define FD_OUT_READY	0x200	/* and it was reported since that there is */
 #define FD_READ		0x400	/* there was an input call on it since its last report */
 #define FD_WAITED	0x800	/* with something in it, it was written to long after its report */
+#define FD_EMPTY	0x2000	/* an input call since its last report found nothing in it */
 #define FD_STALLED	0x1000	/* something was left in it until a report that is not read yet */
 
 /* Histograms of a descriptor: bucket b, but for the ends, is [2^(b+10), 2^(b+11)) ns. */
@@ -315,6 +330,36 @@ struct descriptor {
 };
 
 _Static_assert(sizeof(struct descriptor) <= 448, "a descriptor takes more than 512 bytes");
+
+/* The models of input: models.def. */
+enum model_id {
+#define MODEL(id, name) MODEL_##id,
+#include "models.def"
+#undef MODEL
+	NR_MODELS,
+};
+
+struct model_sum {
+#define FIGURE(name) u64 name;
+#include "model.def"
+#undef FIGURE
+};
+
+#define NR_MODEL_FIGURES (sizeof(struct model_sum) / sizeof(u64))
+#define MODELS_MAX	(1 << 14)
+
+/* Of what it is: a process, a thread, or a descriptor of the process that was first seen to use it. */
+struct model_key {
+	proc_id proc;
+	u64 born_ns;		/* of the descriptor, 0: not kept apart */
+	u32 tid;		/* 0: not kept apart */
+	u32 model;		/* enum model_id */
+};
+
+struct model_row {
+	struct model_sum sum;
+	char comm[COMM_LEN];	/* of the thread that was the first */
+};
 
 enum sign_id {
 #define SIGN(name) SIGN_##name,

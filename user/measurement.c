@@ -15,6 +15,7 @@
 #include "cost.h"
 #include "fail.h"
 #include "loop.h"
+#include "model/models.h"
 #include "options.h"
 #include "output/output.h"
 #include "session/session.h"
@@ -81,6 +82,7 @@ static void take_interval(struct measurement *m, struct reading *now, struct cos
 	m->misses_before += cost->recursion_misses;
 	rows_subtract(&now->rows, &m->before);
 	rows_add(&m->before, &now->rows);
+	models_share(&now->rows);
 	for (int i = 0; i < NR_LOSSES; i++) {
 		now->losses[i] -= m->losses_before[i];
 		m->losses_before[i] += now->losses[i];

@@ -53,7 +53,7 @@ static const struct argp_option stat_table[] = {
 	{ "min-us", 'm', "USEC", 0, "Count only calls that took at least this long", 1 },
 	{ "failed", 'x', 0, 0, "Count only calls that failed", 1 },
 	{ "timestamp", 'T', 0, 0, "Print the time of day with each interval", 2 },
-	{ "by", KEY_BY, "LIST", 0, "Rows: process,thread,call (default: process,call); or fd; or loop", 3 },
+	{ "by", KEY_BY, "LIST", 0, "Rows: process,thread,call (default: process,call); or fd; or loop; or model, with thread or fd", 3 },
 	{ "sort", 's', "KEY", 0, "Order: " SORT_KEYS " (default: wall)", 3 },
 	{ "top", 'N', "COUNT", 0, "Print the first COUNT rows only", 3 },
 	{ "format", KEY_FORMAT, "FORMAT", 0, "table, json, ndjson or csv", 3 },
@@ -137,7 +137,7 @@ static bool parse_comm(struct options *options, const char *name)
 
 static bool parse_by(const char *text, unsigned int *by)
 {
-	static const char *const words[] = { "process", "thread", "call", "fd", "loop", NULL };
+	static const char *const words[] = { "process", "thread", "call", "fd", "loop", "model", NULL };
 
 	*by = 0;
 	while (true) {
@@ -333,17 +333,22 @@ static int check_rows(struct options *options, bool selected)
 {
 	if (options->by & BY_THREAD)
 		options->by |= BY_PROCESS;
-	if (options->by & BY_FD && options->by & ~(BY_FD | BY_PROCESS))
+	if (options->by & BY_MODEL && options->by & (BY_CALL | BY_LOOP))
+		return fail(EXIT_USAGE, "--by model: it can be kept apart by process, thread or fd only");
+	if (options->by & BY_FD && options->by & ~(BY_FD | BY_PROCESS | BY_MODEL))
 		return fail(EXIT_USAGE, "--by fd: a descriptor's figures are not kept apart further");
 	if (options->by & BY_LOOP && options->by & ~(BY_LOOP | BY_PROCESS))
 		return fail(EXIT_USAGE, "--by loop: a loop's figures are not kept apart further");
 	if (options->by & BY_LOOP && (selected || options->min_ns || options->failed_only))
 		return fail(EXIT_USAGE,
 			    "--by loop: its figures are of all calls; -e, -m and -x do not apply");
+	if (options->by & BY_MODEL && (selected || options->min_ns || options->failed_only))
+		return fail(EXIT_USAGE,
+			    "--by model: its figures are of all calls; -e, -m and -x do not apply");
 	if (!rows_sort_known(options->sort, options->by))
 		return fail(EXIT_USAGE, "--sort: '%s' is not known of the rows of --by %s",
 			    options->sort, options->by & BY_FD ? "fd" : "loop");
-	if (options->by & BY_OBJECT)
+	if (options->by & BY_OTHERS)
 		options->by |= BY_PROCESS;
 	return 0;
 }

@@ -9,8 +9,10 @@
 #include "types.h"
 
 /* What rows are kept apart by; a set of bits. */
-enum { BY_PROCESS = 1, BY_THREAD = 2, BY_CALL = 4, BY_FD = 8, BY_LOOP = 16 };
+enum { BY_PROCESS = 1, BY_THREAD = 2, BY_CALL = 4, BY_FD = 8, BY_LOOP = 16, BY_MODEL = 32 };
 #define BY_OBJECT (BY_FD | BY_LOOP)
+/* Rows that are not those of calls. */
+#define BY_OTHERS (BY_OBJECT | BY_MODEL)
 
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_NDJSON, FORMAT_CSV };
 enum color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };

@@ -14,7 +14,7 @@ import schema
 from cli import Failure, iophase
 
 RAW = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f-\xff]")
-KINDS = ("fd", "loop")
+KINDS = ("fd", "loop", "model", "thread,model", "fd,model")
 HOSTILE = [b"\x1b[31mred", b'a"b,c', b"\xff\xfe", b"nl\nnl", b"%s%n"]
 
 
@@ -26,13 +26,13 @@ def watched(*options):
 def valid(by):
     with cli.target():	# so that something happens on an idle machine
         found = schema.document("--by", by, "-d", 0.4)
-    if not found["rows"] or set(found["by"]) != {"process", by}:
+    if not found["rows"] or set(found["by"]) != {"process", *by.split(",")}:
         raise Failure(f"{len(found['rows'])} rows by {found['by']}")
     return [f"{len(found['rows'])} rows"]
 
 
 def table(by):
-    result = watched("--by", by).ends(0, out=b"PROCESS")
+    result = watched("--by", by).ends(0, out=b"ID ")
     bad = [line for line in result.out.decode("ascii").splitlines()
            if len(line) > 80 or line != line.rstrip()]
     result.check(not bad, f"{bad}")
@@ -82,7 +82,7 @@ def hostile_path(name):
 
 
 def refused(by):
-    iophase("--by", by, "-d", 0.1).ends(2, "not kept apart further")
+    iophase("--by", by, "-d", 0.1).ends(2, "kept apart")
 
 
 def quiet_target():
@@ -96,7 +96,8 @@ TESTS = [
       for by in KINDS
       for what, test in (("valid JSON, of the whole machine", valid), ("table", table),
                          ("intervals", intervals), ("CSV", lines_of_csv))),
-    *((f"--by {by}", lambda by=by: refused(by)) for by in ("fd,call", "loop,thread", "fd,loop")),
+    *((f"--by {by}", lambda by=by: refused(by)) for by in ("fd,call", "loop,thread", "fd,loop", "model,call",
+                                                          "model,loop", "fd,thread,model")),
     *((f"path {name!r}", lambda name=name: hostile_path(name)) for name in HOSTILE),
     ("an idle process", quiet_target),
 ]

@@ -26,6 +26,10 @@ static const struct {
 	{ "splice", SYS_splice, EBADF }, { "connect", SYS_connect, EBADF },
 	{ "fsync", SYS_fsync, EBADF }, { "fdatasync", SYS_fdatasync, EBADF },
 	{ "epoll_ctl", SYS_epoll_ctl, EBADF },
+	/* A set of signals of size 0, and a context at an address where there is none. */
+	{ "rt_sigtimedwait", SYS_rt_sigtimedwait, EINVAL }, { "io_submit", SYS_io_submit, EINVAL },
+	{ "io_getevents", SYS_io_getevents, EINVAL }, { "io_pgetevents", SYS_io_pgetevents, EINVAL },
+	{ "io_uring_enter", SYS_io_uring_enter, EBADF },
 };
 
 /* poll's second argument is what makes it refuse; epoll_wait wants room for events first. */

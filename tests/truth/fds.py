@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """
-Descriptors and event loops of programs that know what became of them (descriptors.c, loops.c), in
-TAP.
+Descriptors, event loops and models of input of programs that know what became of them (descriptors.c,
+loops.c, models.c), in TAP.
 
 A line of a program is {"where": {path: value}, ...}, which selects rows of iophase's output, and
   "is":    {path: truth}   exactly one row is selected, and says so;
@@ -36,7 +36,9 @@ SUMMED = ("closed_merged", "loops_full")  # figures are there, in a row with oth
 DATA_READY = pathlib.Path("/sys/kernel/tracing/events/sock/sk_data_ready")
 SOCKETS = ("tcp", "udp", "unix")
 
-PROGRAMS = {"fd": "descriptors", "loop": "loops"}   # by what is told apart
+# By what is told apart.
+PROGRAMS = {"fd": "descriptors", "loop": "loops", "model": "models", "thread,model": "models",
+            "fd,model": "models"}
 
 Case = collections.namedtuple("Case", "name command by how", defaults=["fd", ""])
 
@@ -80,6 +82,16 @@ CASES = [
     Case("1,500 events at once", "batch 1500", "loop"),
     Case("a turn that does not end, and an idle loop", "stuck", "loop", "attach"),
     Case("loops told apart", "loops", "loop"),
+    *(Case(f"{what}: {model}", f"{scene} {model}", "model")
+      for what, scene in (("7 parts read as they come, 3 when reported", "mix"),
+                          ("read when nobody said so", "untold"))
+      for model in ("select", "poll", "epoll-lt", "epoll-et")),
+    *(Case(f"drained, and then polled: {model}", f"drained {model}", "model")
+      for model in ("poll", "epoll-lt", "epoll-et")),
+    Case("asked 500 times", "spin 500", "model"),
+    Case("a regular file is not waited for", "file", "model"),
+    Case("threads of different models", "threads", "thread,model"),
+    Case("descriptors of different models", "fds", "fd,model"),
 ]
 
 # More than a process may have open on most machines: for guests.
@@ -149,7 +161,7 @@ def judge_many(rows, line):
         yield f"{line['rows']} rows expected, {len(rows)} found"
     for row in rows:
         for problem in differences(row, line.get("each", {})):
-            yield f"fd {row['fd']}: {problem}"
+            yield f"fd {row.get('fd')}: {problem}"
             break
     for path, truth in line["sum"].items():
         total = sum(at(row, path) for row in rows)
@@ -246,7 +258,7 @@ def told(watcher, target):
 
 def run_batch(cases, args, tap):
     """Those that can share a run do, for where a start takes seconds: one run for each --by."""
-    for by in ("fd", "loop"):
+    for by in PROGRAMS:
         these = [case for case in cases if case.by == by]
         if not these:
             continue

@@ -285,6 +285,7 @@ void hooks_set_knobs(const struct hooks *hooks, struct iophase_bpf *skel)
 	/* By way of a struct rb_node words are read, too. */
 	knobs->rdonly_cast = kernel->rdonly_cast && !*hooks->parts.lacks[PART_interest];
 	knobs->descriptors = descriptors_known(hooks);
+	knobs->models = knobs->descriptors && hooks->models;
 	knobs->doctor = knobs->descriptors && hooks->doctor;
 	knobs->lacks = parts_mask(&hooks->parts);
 }

@@ -16,7 +16,7 @@ const struct call calls[NR_CALLS] = {
  * Numbers by which 32-bit programs make watched calls too: the old select, and the calls with
  * 64-bit times that came with Linux 5.1.
  */
-static const s32 i386_more[] = { 82, 413, 414, 417, 239, 102 };
+static const s32 i386_more[] = { 82, 413, 414, 416, 417, 421, 239, 102 };
 
 static const char *const class_names[] = {
 	[CLASS_WAIT] = "wait",

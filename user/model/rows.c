@@ -32,6 +32,9 @@ static void row_free(struct rows *rows, struct row *row)
 	free(row->wakers);
 	free(row->fd);
 	free(row->loop);
+	if (row->model)
+		free(row->model->fd);
+	free(row->model);
 	free(row);
 }
 
@@ -51,6 +54,8 @@ void rows_free(struct rows *rows)
 static void key_narrow(const struct rows *rows, struct row_key *key)
 {
 	/* Objects are not kept apart by the calls that they are used with. */
+	if (!(rows->by & BY_MODEL))
+		key->model = 0;
 	if (rows->by & BY_OBJECT) {
 		key->tid = 0;
 		key->call = 0;
@@ -97,7 +102,7 @@ void row_add_totals(struct row *row, const struct totals *sum)
 void row_add_call(struct row *row, u32 call, const struct totals *sum)
 {
 	row_add_totals(row, sum);
-	if (calls[call].class != CLASS_WAIT)
+	if (!args_are_set(calls[call].args))
 		return;
 	row->wait_calls += sum->calls;
 	row->timeouts += sum->zero;
@@ -217,13 +222,39 @@ void row_add_loop(struct row *row, const struct row_loop *loop)
 	*row->loop = *loop;
 }
 
+void row_add_model(struct row *row, const struct row_model *model)
+{
+	const struct model_sum *sum = &model->sum;
+	struct totals totals = {
+		.calls = sum->calls, .wall_ns = sum->wall_ns, .blocked_ns = sum->blocked_ns,
+		.runnable_ns = sum->runnable_ns, .copy_ns = sum->copy_ns,
+		.copy_bound_ns = sum->copy_bound_ns, .bytes = sum->in_bytes + sum->out_bytes,
+		.zero = sum->zero, .eagain = sum->eagain, .errors = sum->errors,
+		.asked = sum->asked, .scanned = sum->scanned, .passes = sum->passes,
+		.ready = sum->ready,
+	};
+
+	row_add_totals(row, &totals);
+	if (!row->model) {
+		row->model = grow(NULL, 1, sizeof(*row->model));
+		*row->model = (struct row_model){ 0 };
+	}
+	add_all((u64 *)&row->model->sum, (const u64 *)sum, NR_MODEL_FIGURES, 1);
+	if (model->fd && !row->model->fd) {
+		row->model->fd = grow(NULL, 1, sizeof(*row->model->fd));
+		*row->model->fd = *model->fd;
+	}
+}
+
 static void row_add(struct row *row, const struct row *more)
 {
-	if (more->fd || more->loop) {
+	if (more->fd || more->loop || more->model) {
 		if (more->fd)
 			row_add_fd(row, more->fd);
-		else
+		else if (more->loop)
 			row_add_loop(row, more->loop);
+		else
+			row_add_model(row, more->model);
 		if (!row->comm[0])
 			memcpy(row->comm, more->comm, COMM_LEN);
 		return;
@@ -319,6 +350,9 @@ static void row_subtract(struct row *row, const struct row *before)
 		fd_subtract(row->fd, before->fd);
 	if (before->loop && row->loop)
 		loop_add(&row->loop->figures, &before->loop->figures, -1);
+	if (before->model && row->model)
+		add_all((u64 *)&row->model->sum, (const u64 *)&before->model->sum,
+			NR_MODEL_FIGURES, -1);
 	if (before->hist) {
 		u64 *buckets = &row_hist(row)->buckets[0][0];
 		const u64 *taken = &before->hist->buckets[0][0];
@@ -341,6 +375,7 @@ static void rows_follow(struct rows *before, const struct rows *now)
 		struct row_key key = {
 			.call = row->key.call,
 			.object = row->key.object ? OBJECT_MERGED : 0,
+			.model = row->key.model,
 		};
 
 		if (!row->key.proc || rows_find(now, row->key) || !rows_find(now, key))
@@ -353,6 +388,8 @@ static void rows_follow(struct rows *before, const struct rows *now)
 /* Waited for: of interest even if nothing happens. What was closed before is not. */
 static bool row_watched(const struct row *row)
 {
+	if (row->model)
+		return row->model->sum.waits;
 	if (row->loop)
 		return row->loop->descriptors != ASKED_UNKNOWN || row->loop->turning;
 	return row->fd && (row->fd->descriptor.sum.reported ||
@@ -487,6 +524,8 @@ static int compare(const void *a, const void *b, void *arg)
 		return left->key.tid < right->key.tid ? -1 : 1;
 	if (left->key.object != right->key.object)
 		return left->key.object < right->key.object ? -1 : 1;
+	if (left->key.model != right->key.model)
+		return left->key.model < right->key.model ? -1 : 1;
 	return (int)left->key.call - (int)right->key.call;
 }
 

@@ -15,6 +15,8 @@ struct row_key {
 	u32 tid;		/* 0: all, or threads that ended */
 	u32 call;		/* enum call_id, 0: all */
 	u64 object;		/* a descriptor or an event loop, 0: not kept apart */
+	u32 model;		/* enum model_id, where rows are kept apart by it */
+	u32 pad;
 };
 
 /* What is left of the smallest of many closed descriptors: their sum. */
@@ -54,6 +56,18 @@ struct row_loop {
 	u64 turning_ns;		/* for how long the first of them had been */
 };
 
+/* Parts of the whole, 0..1; -1 where there is no whole. */
+struct model_shares {
+	double calls, bytes, time;
+};
+
+/* And of the model of input of a row. */
+struct row_model {
+	struct model_sum sum;
+	struct model_shares shares;	/* once models_share() has seen all rows */
+	struct row_fd *fd;	/* what it is of; NULL: no descriptor, or not known which; owned */
+};
+
 struct row {
 	struct row_key key;
 	char comm[COMM_LEN];	/* of the process, or of the thread; not terminated if full */
@@ -67,6 +81,7 @@ struct row {
 	u32 nr_wakers;
 	struct row_fd *fd;	/* NULL: not of a descriptor */
 	struct row_loop *loop;	/* NULL: not of an event loop; owned */
+	struct row_model *model;	/* NULL: not of a model; owned */
 	UT_hash_handle hh;
 };
 
@@ -96,9 +111,10 @@ void row_add_hist(struct row *row, const struct hist *hist);
 void row_add_errno(struct row *row, u32 error, u64 count);
 void row_add_waker(struct row *row, const struct waker *waker, u64 count);
 
-/* The row gets, or adds, the figures of a descriptor or of an event loop. */
+/* The row gets, or adds, the figures of a descriptor, of an event loop, or of a model. */
 void row_add_fd(struct row *row, const struct row_fd *fd);
 void row_add_loop(struct row *row, const struct row_loop *loop);
+void row_add_model(struct row *row, const struct row_model *model);
 
 /* Takes @row, and what it owns, off @rows. */
 void rows_drop(struct rows *rows, struct row *row);

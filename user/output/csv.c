@@ -6,6 +6,7 @@
 
 #include "model/calls.h"
 #include "model/fd.h"
+#include "model/models.h"
 #include "output/output.h"
 #include "text.h"
 
@@ -19,11 +20,15 @@ static const char fd_heads[] = "comm,fd,kind,name,state,watch,mask,data,ambiguou
 static const char loop_heads[] = "comm,watch,epfd,tid,threads,descriptors"
 #include "bpf/loop.def"
 	;
+static const char model_heads[] = "tid,comm,fd,name,model"
+#include "bpf/model.def"
+	;
 #undef FIGURE
 
 static void begin(FILE *out, const struct options *options)
 {
-	fprintf(out, "time,duration_ns,tgid,%s\r\n", options->by & BY_FD ? fd_heads :
+	fprintf(out, "time,duration_ns,tgid,%s\r\n", options->by & BY_MODEL ? model_heads :
+		options->by & BY_FD ? fd_heads :
 		options->by & BY_LOOP ? loop_heads : call_heads);
 }
 
@@ -147,6 +152,30 @@ static void print_loop(FILE *out, const struct report *report, const struct row 
 	print_u64s(out, (const u64 *)&loop->sum, NR_LOOP_FIGURES, true);
 }
 
+/* A wait is for many descriptors: where these are kept apart it is of none. */
+#define MODEL_WAITS (offsetof(struct model_sum, waits) / sizeof(u64))
+
+static void print_model(FILE *out, const struct report *report, const struct row *row)
+{
+	const u64 *figures = (const u64 *)&row->model->sum;
+	const struct row_fd *fd = row->model->fd;
+
+	if (row->key.tid)
+		fprintf(out, "%u", row->key.tid);
+	putc(',', out);
+	print_name(out, row->comm);
+	putc(',', out);
+	if (fd && row->key.proc)
+		fprintf(out, "%u", fd->head.fd);
+	putc(',', out);
+	if (fd)
+		print_text(out, fd_name(fd, text_json_name));
+	fprintf(out, ",%s", model_name(row->key.model));
+	print_u64s(out, figures, MODEL_WAITS, true);
+	print_u64s(out, figures + MODEL_WAITS, NR_MODEL_FIGURES - MODEL_WAITS,
+		   !(report->options->by & BY_FD));
+}
+
 static void print_row(FILE *out, const struct report *report, const struct row *row)
 {
 	fprintf(out, "%lld.%03ld,%llu,", (long long)report->at.tv_sec,
@@ -154,7 +183,9 @@ static void print_row(FILE *out, const struct report *report, const struct row *
 	if (row->key.proc)
 		fprintf(out, "%u", proc_tgid(row->key.proc));
 	putc(',', out);
-	if (row->fd)
+	if (row->model)
+		print_model(out, report, row);
+	else if (row->fd)
 		print_fd(out, report, row);
 	else if (row->loop)
 		print_loop(out, report, row);

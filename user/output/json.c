@@ -255,7 +255,7 @@ static void set_calls(json_t *object, json_t *tiers, const struct report *report
 	if (!row->key.call || call->ret == RET_BYTES || call->ret == RET_SENT ||
 	    call->ret == RET_MSGS)
 		set_bytes(object, tiers, row);
-	if (!row->key.call || call->class == CLASS_WAIT)
+	if (!row->key.call || args_are_set(call->args))
 		set_wait(object, tiers, report, row);
 	set_u64(object, "vain_wakes", row->sum.vain_wakes);
 	if (row->sum.unfinished)
@@ -290,7 +290,10 @@ static json_t *row_json(const struct report *report, const struct row *row)
 	set_u64(object, "blocked_ns", sum->blocked_ns);
 	set_u64(object, "runnable_ns", sum->runnable_ns);
 	set_u64(object, "kernel_ns", row_kernel_ns(row));
-	if (row->fd) {
+	if (row->model) {
+		set_copy(object, tiers, row);
+		set_model(object, tiers, report, row);
+	} else if (row->fd) {
 		set_copy(object, tiers, row);
 		set_fd(object, tiers, report, row);
 	} else if (row->loop) {
@@ -347,6 +350,8 @@ static json_t *by_json(unsigned int by)
 		json_array_append_new(array, json_string("fd"));
 	if (by & BY_LOOP)
 		json_array_append_new(array, json_string("loop"));
+	if (by & BY_MODEL)
+		json_array_append_new(array, json_string("model"));
 	return array;
 }
 

@@ -7,6 +7,7 @@
 
 #include "model/calls.h"
 #include "model/fd.h"
+#include "model/models.h"
 #include "text.h"
 
 static void set_null(json_t *object, const char *key)
@@ -198,6 +199,10 @@ void set_fd(json_t *object, json_t *tiers, const struct report *report, const st
 		set_null(object, "state");
 	json_object_set_new(object, "flags", flags_json(fd));
 	json_object_set_new(object, "interest", interest_json(d));
+	if (model_of_fd(fd))
+		set_string(object, "model", model_of_fd(fd));
+	else
+		set_null(object, "model");
 	json_object_set_new(object, "results", fd_results_json(row));
 	set_u64(object, "in_bytes", d->sum.in_bytes);
 	set_u64(object, "out_bytes", d->sum.out_bytes);

@@ -18,6 +18,7 @@ void set_fd(json_t *object, json_t *tiers, const struct report *report, const st
 /* The lag of the loops of each process together. */
 json_t *loop_processes_json(const struct rows *rows);
 
+void set_model(json_t *object, json_t *tiers, const struct report *report, const struct row *row);
 void set_loop(json_t *object, json_t *tiers, const struct report *report, const struct row *row);
 
 #endif

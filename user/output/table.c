@@ -52,7 +52,7 @@ struct text column_pid(const struct row *row)
 	return row->key.proc ? number(proc_tgid(row->key.proc)) : dash();
 }
 
-static struct text column_tid(const struct row *row)
+struct text column_tid(const struct row *row)
 {
 	return row->key.tid ? number(row->key.tid) : (struct text){ "ended" };
 }
@@ -339,6 +339,13 @@ static bool wait_row(const struct row *row)
 	return row->wait_calls;
 }
 
+static bool column_shown(const struct column *column, unsigned int by)
+{
+	bool apart = by & column->by;
+
+	return !column->by || (column->by & COLUMN_NOT ? !apart : apart);
+}
+
 static void print_head(FILE *out, const struct report *report, const struct column *columns,
 		       size_t count)
 {
@@ -347,7 +354,7 @@ static void print_head(FILE *out, const struct report *report, const struct colu
 
 	fputs(color ? "\033[1m" : "", out);
 	for (size_t i = 0; i < count; i++) {
-		if (columns[i].by && !(report->options->by & columns[i].by))
+		if (!column_shown(&columns[i], report->options->by))
 			continue;
 		fprintf(out, "%s%*s", gap, columns[i].width, columns[i].head);
 		gap = " ";
@@ -361,7 +368,7 @@ static void print_row(FILE *out, const struct report *report, const struct colum
 	const char *gap = "";
 
 	for (size_t i = 0; i < count; i++) {
-		if (columns[i].by && !(report->options->by & columns[i].by))
+		if (!column_shown(&columns[i], report->options->by))
 			continue;
 		fprintf(out, "%s%*s", gap, columns[i].width, columns[i].text(row).buf);
 		gap = " ";
@@ -461,7 +468,9 @@ static void print(FILE *out, const struct report *report)
 	print_title(out, report);
 	if (!report->reading->rows.table)
 		fputs("no watched call ended in this time\n", out);
-	if (report->options->by & BY_FD)
+	if (report->options->by & BY_MODEL)
+		print_models(out, report);
+	else if (report->options->by & BY_FD)
 		print_descriptors(out, report);
 	else if (report->options->by & BY_LOOP)
 		print_loops(out, report);

@@ -13,8 +13,11 @@ struct column {
 	const char *head;
 	int width;
 	struct text (*text)(const struct row *row);
-	unsigned int by;	/* shown only if rows are kept apart by this; 0: always */
+	unsigned int by;	/* shown only if rows are kept apart by this, or NOT_BY() it; 0: always */
 };
+
+#define COLUMN_NOT	(1u << 31)
+#define NOT_BY(by)	(COLUMN_NOT | (by))
 
 /* What is not known; a number; and a text marked as a bound. */
 struct text dash(void);
@@ -23,6 +26,7 @@ struct text marked(char mark, struct text text);
 
 struct text column_process(const struct row *row);
 struct text column_pid(const struct row *row);
+struct text column_tid(const struct row *row);
 
 bool any_row(const struct row *row);
 
@@ -31,6 +35,7 @@ void print_rows(FILE *out, const struct report *report, const struct column *col
 		bool (*wanted)(const struct row *row));
 
 void print_descriptors(FILE *out, const struct report *report);
+void print_models(FILE *out, const struct report *report);
 void print_loops(FILE *out, const struct report *report);
 
 #endif

@@ -49,8 +49,7 @@ static struct row_key key_of(const struct descriptor *descriptor)
 	return (struct row_key){ .proc = descriptor->proc, .object = descriptor->born_ns };
 }
 
-/* The name of a process that may have ended; @comm stays as it is when that is not known. */
-static void process_comm(struct session *session, proc_id proc, char comm[COMM_LEN])
+void process_comm(struct session *session, proc_id proc, char comm[COMM_LEN])
 {
 	char path[32];
 	FILE *file;
@@ -140,6 +139,7 @@ static int take_closed(void *context, void *data, size_t size)
 
 	if (size < sizeof(*record) || !(session->closed_fds.by & BY_FD))
 		return 0;
+	models_retire(session, record);
 	add_record(&session->closed_fds, record);
 	/* Not while descriptors are read: what is a row there is not to be in a sum as well. */
 	if (HASH_COUNT(session->closed_fds.table) >= CLOSED_MAX && !session->skel->bss->reading)

@@ -18,6 +18,12 @@ static bool shown(const struct session *session, u32 call)
 	return call && call < NR_CALLS && session->options->selected[call];
 }
 
+/* The same for a row of its own. */
+static bool has_row(const struct session *session, u32 call)
+{
+	return shown(session, call) && !(session->options->by & BY_OTHERS);
+}
+
 static struct row *row_of(struct reading *reading, proc_id proc, u32 tid, u32 call)
 {
 	/* What is summed over processes is so over their threads. */
@@ -71,14 +77,13 @@ static int add_thread(struct session *session, struct reading *reading,
 	for (u32 i = 0; i < record->nr_slots; i++) {
 		struct row *row;
 
-		if (!shown(session, slots[i].call) || session->options->by & BY_OBJECT)
+		if (!has_row(session, slots[i].call))
 			continue;
 		row = row_of(reading, record->proc, record->tid, slots[i].call);
 		set_comm(row, comm);
 		row_add_call(row, slots[i].call, &slots[i].sum);
 	}
-	if (record->waker_run && shown(session, record->waker_call) &&
-	    !(session->options->by & BY_OBJECT))
+	if (record->waker_run && has_row(session, record->waker_call))
 		row_add_waker(row_of(reading, record->proc, record->tid, record->waker_call),
 			      &record->waker, record->waker_run);
 	if (record->turn_ns && record->loop < LOOP_ROWS)
@@ -133,7 +138,7 @@ static void add_folded(struct session *session, struct reading *reading, const v
 	const struct folded *folded = v;
 	struct row *row;
 
-	if (!shown(session, key->call) || seen_alive(session, key->late))
+	if (!has_row(session, key->call) || seen_alive(session, key->late))
 		return;
 	row = row_of(reading, key->proc, key->tid, key->call);
 	if (!row->comm[0])
@@ -146,7 +151,7 @@ static void add_errno(struct session *session, struct reading *reading, const vo
 {
 	const struct errno_key *key = k;
 
-	if (shown(session, key->call))
+	if (has_row(session, key->call))
 		row_add_errno(row_of(reading, key->proc, key->tid, key->call), key->error,
 			      *(const u64 *)v);
 }
@@ -156,7 +161,7 @@ static void add_waker(struct session *session, struct reading *reading, const vo
 {
 	const struct waker_key *key = k;
 
-	if (shown(session, key->call) && !seen_alive(session, key->late))
+	if (has_row(session, key->call) && !seen_alive(session, key->late))
 		row_add_waker(row_of(reading, key->proc, key->tid, key->call), &key->waker,
 			      *(const u64 *)v);
 }
@@ -180,7 +185,7 @@ static void add_hist(struct session *session, struct reading *reading, const voi
 	u32 row = *(const u32 *)v;
 
 	/* Histograms are kept per process, so a thread has none. */
-	if (shown(session, key->call) && row < HIST_ROWS && !(session->options->by & BY_THREAD))
+	if (has_row(session, key->call) && row < HIST_ROWS && !(session->options->by & BY_THREAD))
 		row_add_hist(row_of(reading, key->proc, 0, key->call), &session->hists[row]);
 }
 
@@ -211,7 +216,8 @@ static void release_hist(struct session *session, const void *value)
 	{									\
 		const struct key_type *key = k;					\
 										\
-		return (struct row_key){ key->proc, of_tid, key->call, 0 };	\
+		return (struct row_key){ .proc = key->proc, .tid = of_tid,	\
+					 .call = key->call };			\
 	}									\
 	static bool name##_late(const void *k)					\
 	{									\
@@ -226,12 +232,38 @@ MAP_READER(errnos, errno_key, key->tid, false)
 MAP_READER(wakers, waker_key, key->tid, key->late)
 MAP_READER(hist_rows, hist_key, 0, false)
 
+static struct bpf_map *models_map(struct session *session)
+{
+	return session->skel->maps.models;
+}
+
+static struct row_key models_key(const void *k)
+{
+	const struct model_key *key = k;
+
+	return (struct row_key){ .proc = key->proc, .tid = key->tid, .model = key->model };
+}
+
+static bool models_late(const void *key)
+{
+	(void)key;
+	return false;
+}
+
 const struct map_reader map_readers[MAP_READERS] = {
 	{ folded_map, folded_key, folded_late, add_folded, NULL },
 	{ errnos_map, errnos_key, errnos_late, add_errno, NULL },
 	{ wakers_map, wakers_key, wakers_late, add_waker, NULL },
 	{ hist_rows_map, hist_rows_key, hist_rows_late, add_hist, release_hist },
+	{ models_map, models_key, models_late, add_model, NULL },
 };
+
+u32 map_readers_used(const struct session *session)
+{
+	bool models = session->options->by & BY_MODEL && !(session->options->by & BY_FD);
+
+	return models ? MAP_READERS : MAP_READERS - 1;
+}
 
 void maps_enter(struct session *session)
 {
@@ -275,12 +307,17 @@ static int read_once(struct session *session, struct reading *reading)
 	err = read_threads(session, reading);
 	if (err)
 		return err;
+	if (session->options->by & BY_MODEL) {
+		err = models_read(session, reading);
+		rows_add(&reading->rows, &session->retired.rows);
+		return err;
+	}
 	if (session->options->by & BY_FD)
 		return descriptors_read(session, &reading->rows, reading->now_ns);
 	if (session->options->by & BY_LOOP)
 		return event_loops_read(session, reading->turning, &reading->rows);
 	maps_enter(session);
-	for (size_t i = 0; i < MAP_READERS; i++)
+	for (u32 i = 0; i < map_readers_used(session); i++)
 		each_entry(session, reading, map_readers[i].map(session), map_readers[i].add);
 	each_entry(session, reading, skel->maps.left_outs, add_left_out);
 	maps_leave(session);

@@ -7,7 +7,7 @@
 
 #define MAP_KEY_MAX	128
 #define MAP_VALUE_MAX	512
-#define MAP_READERS	4
+#define MAP_READERS	5
 
 /* A map whose keys begin with a proc_id. */
 struct map_reader {
@@ -21,6 +21,12 @@ struct map_reader {
 
 /* Histograms are last: by then the rows they belong to are there. */
 extern const struct map_reader map_readers[MAP_READERS];
+
+/* How many of them there are for rows that are kept apart by what they are: those of models are last. */
+u32 map_readers_used(const struct session *session);
+
+/* Adds a row of the map of models: see struct map_reader. */
+void add_model(struct session *session, struct reading *reading, const void *key, const void *value);
 
 /* Maps the histograms; 0 or an exit code after a message. */
 int hists_map(struct session *session);

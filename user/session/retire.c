@@ -148,7 +148,7 @@ int session_retire(struct session *session)
 	/* The first map has a row for every process that ended: it decides for all. */
 	each_key(session, &map_readers[0], &table, visit_check);
 	maps_enter(session);
-	for (size_t i = 0; i < MAP_READERS; i++)
+	for (u32 i = 0; i < map_readers_used(session); i++)
 		each_key(session, &map_readers[i], &table, visit_retire);
 	maps_leave(session);
 	free_ended(table);

@@ -101,6 +101,7 @@ static int set_knobs(struct session *session)
 	rodata->knobs.min_ns = options->min_ns;
 	rodata->knobs.failed_only = options->failed_only;
 	rodata->knobs.per_thread = options->by & BY_THREAD;
+	rodata->knobs.models_by_fd = options->by & BY_FD;
 	if (options->doctor)
 		rodata->knobs.limits = doctor_limits(options->doctor);
 	hooks_set_knobs(&session->hooks, session->skel);
@@ -149,6 +150,13 @@ static void drop_doctor_maps(struct iophase_bpf *skel)
 	bpf_map__set_max_entries(skel->maps.stacks, 1);
 }
 
+/* There can be as many as descriptors, and a few for each. */
+static void size_model_maps(struct iophase_bpf *skel, unsigned int by)
+{
+	bpf_map__set_max_entries(skel->maps.models, !(by & BY_MODEL) ? 1 :
+				 by & BY_FD ? DESCRIPTORS_MAX : MODELS_MAX);
+}
+
 /*
  * Loads and attaches the chosen programs. 0, an exit code after a message, or -EAGAIN when one
  * was refused and another choice is to be made.
@@ -174,6 +182,7 @@ static int open_programs(struct session *session)
 		drop_descriptor_maps(session->skel);
 	if (!session->options->doctor)
 		drop_doctor_maps(session->skel);
+	size_model_maps(session->skel, session->options->by);
 	hooks_autoload(&session->hooks, session->skel, session->options->selected);
 	/* libbpf loads them once more. */
 	kernel_drop_types(&session->kernel);
@@ -215,12 +224,14 @@ struct session *session_open(const struct options *options)
 	memset(session->own_fds, -1, sizeof(session->own_fds));
 	rows_init(&session->retired.rows, options->by);
 	rows_init(&session->closed_fds, options->doctor ? BY_FD : options->by);
+	rows_init(&session->closed_models, options->by);
 	rows_init(&session->ended_loops, options->doctor ? BY_LOOP : options->by);
 	libbpf_set_print((libbpf_print_fn_t)hooks_print_libbpf);
 	session->hooks = (struct hooks){
 		.kernel = &session->kernel,
 		.backend = options->backend,
-		.descriptors = options->doctor || options->by & BY_OBJECT,
+		.descriptors = options->doctor || options->by & BY_OTHERS,
+		.models = options->by & BY_MODEL,
 		.doctor = options->doctor,
 	};
 	err = kernel_check(&session->kernel);
@@ -469,6 +480,7 @@ void session_close(struct session *session)
 	signs_close(session);
 	descriptors_close(session);
 	event_loops_close(session);
+	models_close(session);
 	reader_close(session);
 	close_programs(session);
 	kernel_drop_types(&session->kernel);

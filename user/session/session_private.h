@@ -37,6 +37,7 @@ struct session {
 	struct bpf_link **samplers;	/* one for each CPU, NULL: none */
 	u32 nr_samplers;
 	struct rows closed_fds;	/* of those */
+	struct rows closed_models;	/* of descriptors that were closed */
 	struct rows ended_loops;	/* of processes that ended */
 	int policy;		/* how we were scheduled before maps_enter(), -1: as now */
 	struct sched_param priority;
@@ -81,6 +82,16 @@ int listening_read(struct session *session, struct reading *reading);
 
 /* Takes the rows of loops whose process has ended out of the kernel; 0 or an exit code. */
 int event_loops_retire(struct session *session);
+
+/* Adds the rows of models, with the descriptors that they are of; 0 or an exit code. */
+int models_read(struct session *session, struct reading *reading);
+
+/* Takes the rows of a descriptor that was closed out of the kernel, if they are kept apart so. */
+void models_retire(struct session *session, const struct descriptor_record *record);
+void models_close(struct session *session);
+
+/* The name of a process that may have ended; @comm stays as it is when that is not known. */
+void process_comm(struct session *session, proc_id proc, char comm[COMM_LEN]);
 
 void descriptors_close(struct session *session);
 void event_loops_close(struct session *session);

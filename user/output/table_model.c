@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The tables of models of input: what part each has of the calls, the bytes and the time; then what
+ * that costs; then the waits that serve it.
+ */
+#include <string.h>
+
+#include "model/fd.h"
+#include "model/models.h"
+#include "output/table.h"
+
+static const struct model_sum *sum_of(const struct row *row)
+{
+	return &row->model->sum;
+}
+
+static struct text column_model(const struct row *row)
+{
+	struct text text;
+
+	snprintf(text.buf, sizeof(text.buf), "%s", model_name(row->key.model));
+	return text;
+}
+
+static struct text column_fd(const struct row *row)
+{
+	const struct row_fd *fd = row->model->fd;
+	struct text text;
+
+	if (!fd || !row->key.proc)
+		return dash();
+	snprintf(text.buf, sizeof(text.buf), "%u%s", fd->head.fd, fd_closed(fd) ? "x" : "");
+	return text;
+}
+
+static struct text column_calls(const struct row *row)
+{
+	return text_count(row->sum.calls);
+}
+
+static struct text percent(double share)
+{
+	struct text text;
+
+	if (share < 0)
+		return dash();
+	/* What there is at all is not 0 %, and what is not all is not 100 %. */
+	if (share > 0 && share < 0.005)
+		return (struct text){ "<1%" };
+	if (share < 1 && share >= 0.995)
+		return (struct text){ ">99%" };
+	snprintf(text.buf, sizeof(text.buf), "%.0f%%", share * 100);
+	return text;
+}
+
+static struct text share_calls(const struct row *row)
+{
+	return percent(row->model->shares.calls);
+}
+
+static struct text share_bytes(const struct row *row)
+{
+	return percent(row->model->shares.bytes);
+}
+
+static struct text share_time(const struct row *row)
+{
+	return percent(row->model->shares.time);
+}
+
+static struct text column_bytes(const struct row *row)
+{
+	return text_bytes(row->sum.bytes);
+}
+
+static struct text column_time(const struct row *row)
+{
+	return text_ns(model_time_ns(sum_of(row)));
+}
+
+static struct text column_blocked(const struct row *row)
+{
+	return text_ns(sum_of(row)->blocked_ns + sum_of(row)->wait_blocked_ns);
+}
+
+static struct text column_cpu(const struct row *row)
+{
+	return text_ns(model_cpu_ns(sum_of(row)));
+}
+
+static const struct column share_columns[] = {
+	{ "PROCESS", -11, column_process, 0 },
+	{ "PID", 7, column_pid, NOT_BY(BY_THREAD) },
+	{ "TID", 7, column_tid, BY_THREAD },
+	{ "MODEL", -11, column_model, 0 },
+	{ "CALLS", 5, column_calls, 0 },
+	{ "%", 4, share_calls, 0 },
+	{ "BYTES", 5, column_bytes, 0 },
+	{ "%", 4, share_bytes, 0 },
+	{ "TIME", 6, column_time, 0 },
+	{ "%", 4, share_time, 0 },
+	{ "BLOCKED", 7, column_blocked, 0 },
+	{ "CPU", 6, column_cpu, 0 },
+};
+
+static struct text column_name(const struct row *row)
+{
+	struct text text;
+
+	if (!row->model->fd)
+		return dash();
+	text = fd_name(row->model->fd, text_name);
+	if (strlen(text.buf) > 24)
+		strcpy(text.buf + 23, "+");
+	return text;
+}
+
+static const struct column fd_columns[] = {
+	{ "PID", 7, column_pid, 0 },
+	{ "FD", 6, column_fd, 0 },
+	{ "MODEL", -11, column_model, 0 },
+	{ "CALLS", 5, column_calls, 0 },
+	{ "%", 4, share_calls, 0 },
+	{ "BYTES", 5, column_bytes, 0 },
+	{ "%", 4, share_bytes, 0 },
+	{ "BLOCKED", 7, column_blocked, 0 },
+	{ "NAME", -1, column_name, 0 },
+};
+
+static struct text column_eagain(const struct row *row)
+{
+	return text_count(row->sum.eagain);
+}
+
+static struct text column_eagain_share(const struct row *row)
+{
+	return row->sum.calls ? percent((double)row->sum.eagain / row->sum.calls) : dash();
+}
+
+/* On the CPU, waits included, for each byte that came of it. */
+static struct text column_cpu_byte(const struct row *row)
+{
+	return row->sum.bytes ? text_ns((double)model_cpu_ns(sum_of(row)) / row->sum.bytes) : dash();
+}
+
+/* An average for each wait, with one decimal while it is small. */
+static struct text per_wait(const struct row *row, u64 figure)
+{
+	double average = (double)figure / sum_of(row)->waits;
+	struct text text;
+
+	if (average >= 999.5)
+		return text_count(average);
+	snprintf(text.buf, sizeof(text.buf), "%.*f", average < 99.95 ? 1 : 0, average);
+	return text;
+}
+
+static struct text column_waits(const struct row *row)
+{
+	return sum_of(row)->waits ? text_count(sum_of(row)->waits) : dash();
+}
+
+static struct text column_scanned(const struct row *row)
+{
+	return sum_of(row)->waits && model_scans(row->key.model) ?
+	       per_wait(row, sum_of(row)->scanned) : dash();
+}
+
+static struct text column_ready(const struct row *row)
+{
+	return sum_of(row)->waits ? per_wait(row, sum_of(row)->ready) : dash();
+}
+
+static struct text column_empty(const struct row *row)
+{
+	return sum_of(row)->waits ? text_count(sum_of(row)->empty) : dash();
+}
+
+static const struct column cost_columns[] = {
+	{ "PROCESS", -11, column_process, 0 },
+	{ "PID", 7, column_pid, NOT_BY(BY_THREAD) },
+	{ "TID", 7, column_tid, BY_THREAD },
+	{ "MODEL", -11, column_model, 0 },
+	{ "EAGAIN", 6, column_eagain, 0 },
+	{ "%", 4, column_eagain_share, 0 },
+	{ "CPU/BYTE", 8, column_cpu_byte, 0 },
+	{ "WAITS", 5, column_waits, 0 },
+	{ "SCANNED", 7, column_scanned, 0 },
+	{ "READY", 5, column_ready, 0 },
+	{ "EMPTY", 5, column_empty, 0 },
+};
+
+void print_models(FILE *out, const struct report *report)
+{
+	if (report->options->by & BY_FD) {
+		print_rows(out, report, fd_columns, ARRAY_SIZE(fd_columns), any_row);
+		return;
+	}
+	print_rows(out, report, share_columns, ARRAY_SIZE(share_columns), any_row);
+	print_rows(out, report, cost_columns, ARRAY_SIZE(cost_columns), any_row);
+}
