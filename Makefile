@@ -99,5 +99,5 @@ clean:
 	$(Q)rm -rf $(OUT) iophase
 
 -include tests/truth/rules.mk tests/exact/rules.mk tests/unit/rules.mk tests/bench/rules.mk tests/vm/rules.mk \
-	 tests/doctor/rules.mk
+	 tests/doctor/rules.mk tests/lab/rules.mk
 -include $(OBJECTS:.o=.d) $(OUT)/iophase.bpf.d
