@@ -14,7 +14,7 @@
 
 static struct row *row_at(struct rows *rows, u32 tgid, u32 tid, u32 call)
 {
-	return rows_get(rows, (struct row_key){ PROC(tgid), tid, call, 0 });
+	return rows_get(rows, (struct row_key){ .proc = PROC(tgid), .tid = tid, .call = call });
 }
 
 static u32 count_of(const struct rows *rows)
