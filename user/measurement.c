@@ -157,11 +157,13 @@ static bool targets_gone(struct measurement *m)
 /* They are gone, and were so before the hooks were there: no report, for there is nothing to say. */
 static int targets_missed(const struct measurement *m)
 {
-	const struct id_list *tgids = &m->options->tgids, *tids = &m->options->tids;
+	const struct options *options = m->options;
+	const struct id_list *tgids = &options->tgids, *tids = &options->tids;
+	bool more = tgids->count || options->comm_count || options->uids.count || options->cgroup;
 
 	if (session_watched(m->session))
 		return 0;
-	if (tids->count && !kill(tids->ids[0], 0))
+	if (tids->count && more && !kill(tids->ids[0], 0))
 		return fail(EXIT_RUNTIME, "thread %u does not pass the other filters", tids->ids[0]);
 	if (tgids->count + tids->count > 1)
 		return fail(EXIT_RUNTIME, "all that was named ended before it could be watched");

@@ -50,6 +50,13 @@ def target_dead_at_once():
             watch.result().ends(0, out=NONE)
 
 
+def ended_before():
+    """While the hooks were attached, as it seems: nothing was found, for nothing was watched."""
+    with cli.ended() as pid:
+        doctor("-p", pid, "--fail-on", "info").ends(
+            1, f"iophase: process {pid} ended before it could be watched")
+
+
 def command(script, status, *options):
     """Its own status is passed on, and its stdout is its own."""
     result = doctor(*options, "--", "sh", "-c", f"echo through; {script}")
@@ -81,6 +88,7 @@ TESTS = [
     ("the target ends", lambda: target_ends(signal.SIGTERM)),
     ("the target is killed, JSON", target_ends_json),
     ("the target is killed, nothing was seen", target_dead_at_once),
+    ("the target ended before the watch", ended_before),
     ("status of the command", lambda: command("exit 7", 7)),
     ("status 0 of the command", lambda: command(":", 0)),
     ("status of the command, --fail-on", lambda: command("exit 7", 7, "--fail-on", "info")),

@@ -73,7 +73,7 @@ def text_found():
     text = " ".join(result.out.decode().split())
     result.check(re.search(rf"(warning|critical): lt-spin: level, pid {truth['pid']}, descriptor "
                            rf"{truth['fd']}, tcp 127\.0\.0\.1:\d+-127\.0\.0\.1:\d+ ", text), "who")
-    for part in (r" evidence spins=\d+, spins_per_s=",
+    for part in (r" evidence spins=\d+, spins_per_s=", r'kind="it is at its end, and kept registered", last_call',
                  r" cost [\d.]+ ms of CPU time in each second ",
                  r" where epoll_wait\+0x", r"\(level\.c:\d+\)", r" change close it", r" not so if ",
                  r" watched for \d+ms: 1 process, 1 loop, \d+ descriptors, \d+ calls, \w+ backend"):

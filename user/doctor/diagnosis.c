@@ -98,8 +98,10 @@ struct text evidence_text(const struct evidence *evidence)
 {
 	struct text text;
 
+	/* Several words could be taken for what comes next. */
 	if (evidence->word)
-		snprintf(text.buf, sizeof(text.buf), "%s", evidence->word);
+		snprintf(text.buf, sizeof(text.buf), strchr(evidence->word, ' ') ? "\"%s\"" : "%s",
+			 evidence->word);
 	else if (ends_with(evidence->name, "_ns"))
 		return text_ns(evidence->value);
 	else if (ends_with(evidence->name, "_bytes"))
