@@ -389,6 +389,19 @@ static long dump_slot(u32 i, struct slots_dump *dump)
 	return 0;
 }
 
+/* Where @task sleeps, in whatever call. */
+static __always_inline void place_of(struct task_struct *task, struct user_place *place)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+	/* Of one that runs they are those of its last entry. */
+	if (LACKS(joining) || !task->__state || BPF_CORE_READ_BITFIELD_PROBED(task, on_cpu))
+		return;
+	place->ip = regs->ip;
+	place->sp = regs->sp;
+	place->bp = regs->bp;
+}
+
 SEC("iter/task")
 int iop_dump(struct bpf_iter__task *ctx)
 {
@@ -421,6 +434,8 @@ int iop_dump(struct bpf_iter__task *ctx)
 	record.waker = th->waker;
 	record.waker_call = th->waker_call;
 	record.waker_run = th->waker_run;
+	if (knobs.doctor)
+		place_of(task, &record.place);
 	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
 	slots.seq = ctx->meta->seq;
 	slots.th = th;

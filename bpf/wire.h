@@ -215,6 +215,11 @@ struct waker_key {
 
 enum phase { PHASE_ON_CPU, PHASE_BLOCKED, PHASE_WOKEN, PHASE_PREEMPTED };
 
+/* Where in user space a thread was when it entered the kernel; ip 0: not known. */
+struct user_place {
+	u64 ip, sp, bp;
+};
+
 /* One live thread, as the dump iterator writes it: this, then nr_slots struct slot_record. */
 struct thread_record {
 	proc_id proc;
@@ -233,6 +238,7 @@ struct thread_record {
 	u64 turn_ns;		/* when the turn it is in began; 0: in none */
 	u32 loop;		/* row of the loop whose turn it is */
 	u32 pad;
+	struct user_place place;	/* for the doctor, of a thread that sleeps */
 };
 
 struct slot_record {

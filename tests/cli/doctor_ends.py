@@ -37,7 +37,8 @@ def target_ends_json():
             await_reports(subject)
             os.kill(subject.subject, signal.SIGKILL)
             result = watch.result().ends(0, out=b"{")
-    rules_found = [finding["rule"] for finding in Schema("doctor.schema.json").validated(result.out)["findings"]]
+    document = Schema("doctor.schema.json").validated(result.out)
+    rules_found = [finding["rule"] for finding in document["findings"]]
     result.check("lt-spin" in rules_found, f"{rules_found}")
 
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "stack/sleeper.h"
 #include "stack/traceback.h"
 
 static u64 rows_count(const struct rows *rows)
@@ -14,15 +15,18 @@ static u64 rows_count(const struct rows *rows)
 	return HASH_COUNT(rows->table);
 }
 
-static u64 count_processes(const struct rows *rows)
+/* Those that made calls, and those that are there still. */
+static u64 count_processes(const struct reading *reading)
 {
 	struct rows processes;
 	struct row *row, *next;
 	u64 count;
 
 	rows_init(&processes, BY_PROCESS);
-	HASH_ITER(hh, rows->table, row, next)
+	HASH_ITER(hh, reading->rows.table, row, next)
 		rows_get(&processes, (struct row_key){ .proc = row->key.proc });
+	for (u32 i = 0; i < reading->nr_threads; i++)
+		rows_get(&processes, (struct row_key){ .proc = reading->threads[i].proc });
 	count = rows_count(&processes);
 	rows_free(&processes);
 	return count;
@@ -41,10 +45,11 @@ void diagnosis_make(struct diagnosis *diagnosis, const struct report *report)
 			.duration_ns = report->duration_ns,
 			.contents = !*report->parts->lacks[PART_contents] &&
 				    !*report->parts->lacks[PART_sockets],
+			.whole = !options->tids.count && !options->comm_count,
 			.crowd = !options->tgids.count && !options->tids.count &&
 				 !options->comm_count && !options->command,
 		},
-		.processes = count_processes(&report->reading->rows),
+		.processes = count_processes(report->reading),
 		.loops = rows_count(&report->reading->loops),
 		.descriptors = rows_count(&report->reading->fds),
 	};
@@ -64,6 +69,8 @@ void diagnosis_free(struct diagnosis *diagnosis)
 static bool find_stack(const struct report *report, const struct finding *finding,
 		       struct user_stack *stack)
 {
+	if (finding->here.ip)
+		return sleeper_stack(finding->tgid, finding->tid, &finding->here, stack);
 	for (u32 i = 0; i < finding->nr_stacks; i++) {
 		if (session_stack(report->session, finding->stacks[i].object,
 				  finding->stacks[i].kind, stack))
@@ -197,7 +204,7 @@ static void print_finding(FILE *out, const struct report *report, const struct f
 	if (finding->rule->disproof[0])
 		print_wrapped(out, "not so if", finding->rule->disproof);
 	if (finding->confidence != CONFIDENCE_HIGH)
-		print_wrapped(out, "confidence", confidence_words[finding->confidence]);
+		print_wrapped(out, "confidence ", confidence_words[finding->confidence]);
 	if (finding->similar)
 		fprintf(out, "  %-*s%u more like it in this process are not shown\n", INDENT - 2,
 			"others", finding->similar);

@@ -58,6 +58,22 @@ static int add_in_flight(struct reading *reading, const struct thread_record *re
 	return 0;
 }
 
+static int add_watched(struct reading *reading, const struct thread_record *record)
+{
+	struct watched_thread *bigger, *thread;
+
+	bigger = reallocarray(reading->threads, reading->nr_threads + 1, sizeof(*bigger));
+	if (!bigger)
+		return fail(EXIT_RUNTIME, "out of memory");
+	reading->threads = bigger;
+	thread = &bigger[reading->nr_threads++];
+	*thread = (struct watched_thread){
+		.proc = record->proc, .tid = record->tid, .place = record->place,
+	};
+	memcpy(thread->comm, record->proc_comm, COMM_LEN);
+	return 0;
+}
+
 static void add_turning(struct reading *reading, const struct thread_record *record)
 {
 	struct turning *turning = &reading->turning[record->loop];
@@ -88,6 +104,8 @@ static int add_thread(struct session *session, struct reading *reading,
 			      &record->waker, record->waker_run);
 	if (record->turn_ns && record->loop < LOOP_ROWS)
 		add_turning(reading, record);
+	if (session->options->doctor && add_watched(reading, record))
+		return EXIT_RUNTIME;
 	return shown(session, record->call) ? add_in_flight(reading, record) : 0;
 }
 
@@ -354,6 +372,9 @@ void reading_free(struct reading *reading)
 	reading->nr_listening = 0;
 	reading->signs = NULL;
 	reading->nr_signs = 0;
+	free(reading->threads);
+	reading->threads = NULL;
+	reading->nr_threads = 0;
 	free(reading->in_flight);
 	reading->in_flight = NULL;
 	reading->nr_in_flight = 0;

@@ -23,6 +23,14 @@ struct in_flight {
 	u8 phase;		/* enum phase */
 };
 
+/* A watched thread at the moment of a reading. */
+struct watched_thread {
+	proc_id proc;
+	u32 tid;
+	char comm[COMM_LEN];	/* of the process */
+	struct user_place place;	/* where in user space it sleeps; ip 0: it does not */
+};
+
 /* The signs of misuse of one descriptor, which rows of descriptors have as their object. */
 struct sign_record {
 	u64 born_ns;
@@ -54,6 +62,8 @@ struct reading {
 	u32 nr_listening;
 	struct in_flight *in_flight;
 	u32 nr_in_flight;
+	struct watched_thread *threads;	/* for the doctor; owned */
+	u32 nr_threads;
 	struct left_out_process left_out[LEFT_OUT_MAX];	/* since the start of the watch */
 	u32 nr_left_out;
 	u64 losses[NR_LOSSES];
@@ -94,13 +104,10 @@ bool session_stack(struct session *session, u64 object, enum stack_kind kind,
  */
 int session_retire(struct session *session);
 
-/* Threads watched at the moment. */
-/* Whether any thread was watched so far. */
-bool session_watched(const struct session *session);
-
-
 /* Whether any thread has been, so far. */
 bool session_watched(const struct session *session);
+
+/* Threads watched at the moment. */
 u64 session_threads(const struct session *session);
 
 /* Memory of their records, which the kernel does not count to the map they belong to. */
