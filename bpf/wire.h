@@ -347,6 +347,8 @@ struct model_sum {
 
 #define NR_MODEL_FIGURES (sizeof(struct model_sum) / sizeof(u64))
 #define MODELS_MAX	(1 << 14)
+#define REQUESTS_MAX	(1 << 15)
+#define SIGNALED_MAX	(1 << 14)
 
 /* Of what it is: a process, a thread, or a descriptor of the process that was first seen to use it. */
 struct model_key {

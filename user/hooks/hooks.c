@@ -28,6 +28,8 @@ static const char *const need_names[] = {
 	[NEED_SETS] = "sets",
 	[NEED_READY] = "ready",
 	[NEED_FD_READY] = "fd_ready",
+	[NEED_SIGNALS] = "signals",
+	[NEED_URING] = "io_uring",
 };
 
 const char *need_name(enum need need)
@@ -245,6 +247,8 @@ static bool wanted(const struct hooks *hooks, const struct candidate *candidate,
 
 bool hooks_need(const struct hooks *hooks, enum need need)
 {
+	if (need == NEED_SIGNALS || need == NEED_URING)
+		return hooks->models;
 	return need != NEED_FD_READY || hooks->descriptors;
 }
 
@@ -445,8 +449,9 @@ const char *hooks_backend(const struct hooks *hooks)
 	bool used[3] = { false };
 
 	for (int need = 0; need < NR_NEEDS; need++) {
-		/* The scheduler is watched the same way by both. */
-		if (need != NEED_PHASES && need != NEED_LIVES && hooks_need(hooks, need))
+		/* The scheduler, signals and io_uring are watched the same way by both. */
+		if (need != NEED_PHASES && need != NEED_LIVES && need < NEED_SIGNALS &&
+		    hooks_need(hooks, need))
 			used[hooks->chosen[need]->backend] = true;
 	}
 	if (used[BACKEND_TRAMPOLINE] && used[BACKEND_TRACEPOINT])

@@ -23,6 +23,8 @@ enum need {
 	NEED_SETS,	/* sizes of epoll sets */
 	NEED_READY,	/* when an epoll set had something ready */
 	NEED_FD_READY,	/* when each descriptor became ready; only where they are kept apart */
+	NEED_SIGNALS,	/* signals that tell of descriptors; only where models are asked for */
+	NEED_URING,	/* requests of io_uring; the same */
 	NR_NEEDS,
 };
 

@@ -21,13 +21,13 @@ bool model_scans(u32 model)
 
 u64 model_time_ns(const struct model_sum *sum)
 {
-	return sum->wall_ns + sum->wait_ns;
+	return sum->wall_ns + sum->wait_ns + sum->submit_ns;
 }
 
 u64 model_cpu_ns(const struct model_sum *sum)
 {
 	return model_time_ns(sum) - sum->blocked_ns - sum->runnable_ns - sum->wait_blocked_ns -
-	       sum->wait_runnable_ns;
+	       sum->wait_runnable_ns - sum->submit_blocked_ns - sum->submit_runnable_ns;
 }
 
 static double share(u64 part, u64 whole)

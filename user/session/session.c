@@ -155,6 +155,11 @@ static void size_model_maps(struct iophase_bpf *skel, unsigned int by)
 {
 	bpf_map__set_max_entries(skel->maps.models, !(by & BY_MODEL) ? 1 :
 				 by & BY_FD ? DESCRIPTORS_MAX : MODELS_MAX);
+	if (by & BY_MODEL)
+		return;
+	bpf_map__set_max_entries(skel->maps.signaled, 1);
+	bpf_map__set_max_entries(skel->maps.requests, 1);
+	bpf_map__set_max_entries(skel->maps.shots, 1);
 }
 
 /*
