@@ -48,7 +48,7 @@ static __always_inline u32 call_model(struct thread *th, struct descriptor *d, u
 	/* A regular file has nothing to say so but RWF_NOWAIT, which is no argument that is kept. */
 	if (ret == -EAGAIN)
 		can_block = false;
-	if (f_flags & FASYNC)
+	if (f_flags & FASYNC && knobs.signals_hooked)
 		signal_heard(th, d, file);
 	if (call_slept(th, can_block))
 		return MODEL_BLOCKING;
@@ -56,7 +56,8 @@ static __always_inline u32 call_model(struct thread *th, struct descriptor *d, u
 	if (d->watch != WATCH_NONE &&
 	    (can_block ? told : !(d->flags & FD_EMPTY)))
 		return watch_model(d);
-	if (f_flags & FASYNC && signal_covers(th, d, file, can_block, ret))
+	if (f_flags & FASYNC &&
+	    (!knobs.signals_hooked || signal_covers(th, d, file, can_block, ret)))
 		return MODEL_SIGNAL;
 	return can_block ? MODEL_BLOCKING : MODEL_NONBLOCKING;
 }

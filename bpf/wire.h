@@ -89,6 +89,7 @@ struct knobs {
 	bool descriptors;	/* each descriptor and each event loop has figures of its own */
 	bool models;		/* and so has each model of input, */
 	bool models_by_fd;	/* apart by descriptors */
+	bool signals_hooked;	/* signals that tell of descriptors are seen */
 	bool doctor;		/* and signs of misuse, with the stacks of who shows them */
 	struct limits limits;
 };

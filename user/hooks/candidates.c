@@ -215,7 +215,7 @@ const struct candidate candidates[] = {
 	}, {
 		.need = NEED_SIGNALS, .backend = BACKEND_TRACEPOINT,
 		.name = "none",
-		.gives = "nothing", .tier = "unknown",
+		.gives = "nothing", .tier = TIER_UNKNOWN,
 	}, {
 		.need = NEED_URING, .backend = BACKEND_TRACEPOINT,
 		.name = "tracepoint io_uring_submit_req, ...",
@@ -229,7 +229,7 @@ const struct candidate candidates[] = {
 	}, {
 		.need = NEED_URING, .backend = BACKEND_TRACEPOINT,
 		.name = "none",
-		.gives = "nothing", .tier = "unknown",
+		.gives = "nothing", .tier = TIER_UNKNOWN,
 	},
 };
 

@@ -290,6 +290,7 @@ void hooks_set_knobs(const struct hooks *hooks, struct iophase_bpf *skel)
 	knobs->rdonly_cast = kernel->rdonly_cast && !*hooks->parts.lacks[PART_interest];
 	knobs->descriptors = descriptors_known(hooks);
 	knobs->models = knobs->descriptors && hooks->models;
+	knobs->signals_hooked = hooks_see(hooks, NEED_SIGNALS);
 	knobs->doctor = knobs->descriptors && hooks->doctor;
 	knobs->lacks = parts_mask(&hooks->parts);
 }
@@ -442,6 +443,13 @@ const char *verdict_text(const struct verdict *verdict)
 		snprintf(text, sizeof(text), "%s: %s (%s)", what, strerrorname_np(verdict->error),
 			 strerror(verdict->error));
 	return text;
+}
+
+bool hooks_see(const struct hooks *hooks, enum need need)
+{
+	const struct candidate *chosen = hooks->chosen[need];
+
+	return chosen && strcmp(chosen->tier, TIER_UNKNOWN);
 }
 
 const char *hooks_backend(const struct hooks *hooks)

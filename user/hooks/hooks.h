@@ -28,6 +28,9 @@ enum need {
 	NR_NEEDS,
 };
 
+/* The tier of a candidate that sees nothing, and is there so that all else can be measured. */
+#define TIER_UNKNOWN "unknown"
+
 struct candidate {
 	enum need need;
 	enum backend backend;
@@ -118,6 +121,9 @@ int explain_refusal(const struct verdict *verdict);
 
 /* What a verdict means, in words; from a buffer that the next call uses again. */
 const char *verdict_text(const struct verdict *verdict);
+
+/* Whether what @need is for is seen at all. */
+bool hooks_see(const struct hooks *hooks, enum need need);
 
 /* "tracepoint", "trampoline", or "mixed". */
 const char *hooks_backend(const struct hooks *hooks);

@@ -19,6 +19,11 @@ bool model_scans(u32 model)
 	return model >= MODEL_SELECT && model <= MODEL_EPOLL_ET;
 }
 
+bool model_requests(u32 model)
+{
+	return model == MODEL_AIO || model == MODEL_IO_URING;
+}
+
 u64 model_time_ns(const struct model_sum *sum)
 {
 	return sum->wall_ns + sum->wait_ns + sum->submit_ns;

@@ -212,8 +212,11 @@ static void note_part(const char *gives, const char *why)
 static void note_hooks(const struct hooks *hooks)
 {
 	for (int need = 0; need < NR_NEEDS; need++) {
-		if (hooks_need(hooks, need))
-			debug("%s: %s", need_name(need), hooks->chosen[need]->name);
+		if (!hooks_need(hooks, need))
+			continue;
+		debug("%s: %s", need_name(need), hooks->chosen[need]->name);
+		if (!hooks_see(hooks, need))
+			note("not known: %s (see iophase probes)", need_name(need));
 	}
 	parts_each(&hooks->parts, note_part);
 }
@@ -461,6 +464,11 @@ const char *session_backend(const struct session *session)
 const char *session_tier(const struct session *session, enum need need)
 {
 	return session->hooks.chosen[need]->tier;
+}
+
+bool session_sees(const struct session *session, enum need need)
+{
+	return hooks_see(&session->hooks, need);
 }
 
 const struct parts *session_parts(const struct session *session)
