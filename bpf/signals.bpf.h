@@ -15,7 +15,7 @@ struct signaled_key {
 };
 
 struct signaled {
-	u64 generated_ns;	/* the last of them */
+	u64 last_ns;		/* when the last of them was made, or the program was told of it */
 	u64 waiting_ns;		/* the first that was not delivered yet; 0: none is */
 	u64 told_ns;		/* the first that was delivered since the last call; 0: none was */
 	u64 empty_ns;		/* of a file: a call found that there is nothing more in it */
@@ -130,7 +130,7 @@ __noinline int signal_made(u64 proc, u32 tid, u64 file, s32 fd, u32 made)
 		ADD(sum, merged, 1);
 	if (!of_file || result == SIGNAL_IGNORED)
 		return 0;
-	of_file->generated_ns = now;
+	of_file->last_ns = now;
 	if (!of_file->waiting_ns && result != SIGNAL_PENDING && result != SIGNAL_OVERFLOWN)
 		of_file->waiting_ns = now;
 	return 0;
@@ -173,6 +173,7 @@ __noinline int signal_told(u64 proc, s32 fd, u32 how, u64 now)
 		ADD(sum, timed_told, 1);
 	}
 	s->waiting_ns = 0;
+	s->last_ns = now;
 	if (!s->told_ns)
 		s->told_ns = now;
 	return 0;
@@ -216,14 +217,14 @@ __noinline int signal_heard(struct thread *th, struct descriptor *d, u64 file)
 }
 
 /*
- * Whether a signal tells the call of @th on @d that it will find something: one that came since a call
- * took all there is.
+ * Whether a signal tells the call of @th on @d that it will find something: one that was made, or
+ * that the program was told of, since a call took all there is.
  */
 __noinline u32 signal_covers(struct thread *th, struct descriptor *d, u64 file, bool can_block,
 			     s64 ret)
 {
 	struct signaled *process, *s;
-	u64 generated_ns;
+	u64 last_ns;
 
 	if (!th || !d)
 		return 0;
@@ -231,8 +232,8 @@ __noinline u32 signal_covers(struct thread *th, struct descriptor *d, u64 file, 
 	s = signaled_find(knobs.models_by_fd ? d->proc : th->proc, file);
 	if (!process || !s)
 		return 0;
-	generated_ns = later(s->generated_ns, process->generated_ns);
-	if (!generated_ns || generated_ns < s->empty_ns)
+	last_ns = later(s->last_ns, process->last_ns);
+	if (!last_ns || last_ns < s->empty_ns)
 		return 0;
 	/* What is taken now is all of it: whoever calls again has not been told. */
 	if (ret == -EAGAIN || (can_block && !file_left(d->kind, d->private_data)))
