@@ -8,7 +8,7 @@
 #define IOPHASE_ACTIVITY_BPF_H
 
 #include "count.bpf.h"
-#include "models.bpf.h"
+#include "served.bpf.h"
 
 /* An epoll instance that another one reported is served by waiting on it. */
 static __always_inline void instance_served(struct task_struct *task, u32 epfd, u64 now)
@@ -68,6 +68,8 @@ __noinline int activity_enters(struct thread *th, u32 class, u32 args)
 	now = bpf_ktime_get_ns();
 	act->file = 0;
 	act->model = NR_MODELS;
+	if (knobs.models && args == ARGS_SUBMIT)
+		aio_submits(th);
 	if (args_are_request(args))
 		return 0;
 	if (class == CLASS_WAIT) {
@@ -310,6 +312,7 @@ __noinline int descriptor_called(struct thread *th, struct activity *act, u32 ca
 	if (knobs.models && kind.class == CLASS_INPUT) {
 		act->model = call_model(th, d, file, kind, ret);
 		act->model_born = d->born_ns;
+		act->of_signalfd = d->kind == KIND_SIGNALFD;
 		act->model_proc = d->proc;
 	}
 	descriptor_result(th, d, kind, ret, now, act->counted);

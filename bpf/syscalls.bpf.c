@@ -125,6 +125,8 @@ static __always_inline void call_count(struct thread *th, u32 call, struct call_
 	}
 	if (knobs.models && kind.class == CLASS_INPUT)
 		model_called(th, call, ret, now);
+	else if (knobs.models && args_are_request(kind.args))
+		model_requested(th, kind.args, ret, now);
 	slot = slot_of(th, call);
 	if (!slot)
 		return;

@@ -89,6 +89,7 @@ struct knobs {
 	bool descriptors;	/* each descriptor and each event loop has figures of its own */
 	bool models;		/* and so has each model of input, */
 	bool models_by_fd;	/* apart by descriptors */
+	bool signals_hooked;	/* signals that tell of descriptors are seen */
 	bool doctor;		/* and signs of misuse, with the stacks of who shows them */
 	struct limits limits;
 };
@@ -353,6 +354,8 @@ struct model_sum {
 
 #define NR_MODEL_FIGURES (sizeof(struct model_sum) / sizeof(u64))
 #define MODELS_MAX	(1 << 14)
+#define REQUESTS_MAX	(1 << 15)
+#define SIGNALED_MAX	(1 << 14)
 
 /* Of what it is: a process, a thread, or a descriptor of the process that was first seen to use it. */
 struct model_key {

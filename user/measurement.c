@@ -100,6 +100,8 @@ static int report(struct measurement *m, bool last)
 		.scan_tier = session_tier(m->session, NEED_SCAN),
 		.lag_tier = session_tier(m->session, NEED_READY),
 		.fd_lag_tier = session_tier(m->session, NEED_FD_READY),
+		.signals_seen = session_sees(m->session, NEED_SIGNALS),
+		.uring_seen = session_sees(m->session, NEED_URING),
 		.parts = session_parts(m->session),
 		.direct = session_direct(m->session),
 		.reading = &now,

@@ -240,6 +240,7 @@ void row_add_model(struct row *row, const struct row_model *model)
 		*row->model = (struct row_model){ 0 };
 	}
 	add_all((u64 *)&row->model->sum, (const u64 *)sum, NR_MODEL_FIGURES, 1);
+	row->model->in_flight += model->in_flight;
 	if (model->fd && !row->model->fd) {
 		row->model->fd = grow(NULL, 1, sizeof(*row->model->fd));
 		*row->model->fd = *model->fd;
@@ -389,7 +390,8 @@ static void rows_follow(struct rows *before, const struct rows *now)
 static bool row_watched(const struct row *row)
 {
 	if (row->model)
-		return row->model->sum.waits;
+		return row->model->sum.waits || row->model->sum.submits ||
+		       row->model->sum.requests || row->model->sum.signals || row->model->in_flight;
 	if (row->loop)
 		return row->loop->descriptors != ASKED_UNKNOWN || row->loop->turning;
 	return row->fd && (row->fd->descriptor.sum.reported ||

@@ -64,6 +64,7 @@ struct model_shares {
 /* And of the model of input of a row. */
 struct row_model {
 	struct model_sum sum;
+	u64 in_flight;		/* requests that were not over when it was read */
 	struct model_shares shares;	/* once models_share() has seen all rows */
 	struct row_fd *fd;	/* what it is of; NULL: no descriptor, or not known which; owned */
 };

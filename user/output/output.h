@@ -17,6 +17,7 @@ struct report {
 	const char *scan_tier;		/* of scanned and passes */
 	const char *lag_tier;		/* of the lag of epoll */
 	const char *fd_lag_tier;	/* and of that of its descriptors */
+	bool signals_seen, uring_seen;	/* such signals, and requests of io_uring */
 	const struct parts *parts;	/* what was left out */
 	bool direct;			/* the calls themselves are hooked */
 	u64 duration_ns;

@@ -155,6 +155,11 @@ static void size_model_maps(struct iophase_bpf *skel, unsigned int by)
 {
 	bpf_map__set_max_entries(skel->maps.models, !(by & BY_MODEL) ? 1 :
 				 by & BY_FD ? DESCRIPTORS_MAX : MODELS_MAX);
+	if (by & BY_MODEL)
+		return;
+	bpf_map__set_max_entries(skel->maps.signaled, 1);
+	bpf_map__set_max_entries(skel->maps.requests, 1);
+	bpf_map__set_max_entries(skel->maps.shots, 1);
 }
 
 /*
@@ -207,8 +212,11 @@ static void note_part(const char *gives, const char *why)
 static void note_hooks(const struct hooks *hooks)
 {
 	for (int need = 0; need < NR_NEEDS; need++) {
-		if (hooks_need(hooks, need))
-			debug("%s: %s", need_name(need), hooks->chosen[need]->name);
+		if (!hooks_need(hooks, need))
+			continue;
+		debug("%s: %s", need_name(need), hooks->chosen[need]->name);
+		if (!hooks_see(hooks, need))
+			note("not known: %s (see iophase probes)", need_name(need));
 	}
 	parts_each(&hooks->parts, note_part);
 }
@@ -461,6 +469,11 @@ const char *session_backend(const struct session *session)
 const char *session_tier(const struct session *session, enum need need)
 {
 	return session->hooks.chosen[need]->tier;
+}
+
+bool session_sees(const struct session *session, enum need need)
+{
+	return hooks_see(&session->hooks, need);
 }
 
 const struct parts *session_parts(const struct session *session)

@@ -129,6 +129,9 @@ const char *session_backend(const struct session *session);
 /* How exactly what meets @need is known: "exact", "lower_bound", ... */
 const char *session_tier(const struct session *session, enum need need);
 
+/* Whether what @need is for is seen at all on this kernel. */
+bool session_sees(const struct session *session, enum need need);
+
 /* What could not be had on this kernel. */
 const struct parts *session_parts(const struct session *session);
 
