@@ -4,6 +4,7 @@
 # make bench     what it costs       make accuracy   how right it is
 # make install   DESTDIR=, PREFIX=   make test-kernels   on stock kernels, emulated
 # make test-doctor   all faults that the doctor is to find, and all that it is to be silent on
+# make lab       the same service in every model of I/O, side by side
 # STATIC=1       one static binary   V=1                 say more
 
 PREFIX ?= /usr/local
@@ -60,18 +61,22 @@ $(OUT):
 # What each goal needs on a fresh Debian 12.
 BUILD_DEPS := gcc make clang libbpf-dev libelf-dev libdw-dev libiberty-dev zlib1g-dev liblzma-dev \
 	      libbz2-dev libjansson-dev uthash-dev bpftool pkg-config
+LAB_DEPS := liburing-dev python3
 SERVER_DEPS := python3 redis-server redis-tools nginx-light
 TEST_DEPS := libcmocka-dev g++ musl-tools xz-utils python3-jsonschema memcached haproxy wrk nodejs \
 	     golang-go openjdk-17-jdk-headless postgresql strace bpftrace linux-perf util-linux
 
-.PHONY: deps demo-deps test-deps
+.PHONY: deps demo-deps test-deps lab-deps
 deps:
 	$(Q)tests/deps.sh $(BUILD_DEPS)
 
 demo-deps: deps
 	$(Q)tests/deps.sh $(SERVER_DEPS)
 
-test-deps: demo-deps
+lab-deps: deps
+	$(Q)tests/deps.sh $(LAB_DEPS)
+
+test-deps: demo-deps lab-deps
 	$(Q)tests/deps.sh $(TEST_DEPS)
 
 # These two start from nothing: packages first, then a make that can see them.
@@ -81,7 +86,7 @@ demo: demo-deps
 	$(Q)tests/demo.sh
 
 test: test-deps vm-deps
-	$(Q)$(MAKE) --no-print-directory iophase exact-build unit-build doctor-build
+	$(Q)$(MAKE) --no-print-directory iophase exact-build unit-build doctor-build lab-build
 	$(Q)$(MAKE) --no-print-directory STATIC=1 $(OUT)/static/iophase
 	$(Q)tests/run.sh $(SUITES)
 

@@ -37,6 +37,14 @@ servers() {
 	done
 	return $status
 }
+# Every server of the lab, tested; it is measured by make lab.
+lab() {
+	local status=0
+	for script in clients; do
+		$python tests/lab/$script.py || status=1
+	done
+	return $status
+}
 # On stock kernels, which are fetched. Not all of it runs without being named: see test-kernels.
 matrix() { $python tests/vm/run.py --suite hooks --suite truth --suite lacking; }
 kernels() {
@@ -48,7 +56,7 @@ kernels() {
 }
 
 suites=("$@")
-[ $# -gt 0 ] || suites=(unit cli truth fds cross doctor servers matrix)
+[ $# -gt 0 ] || suites=(unit cli truth fds cross doctor servers lab matrix)
 passed=0 failed=0 skipped=0
 for suite in "${suites[@]}"; do
 	log=$out/tests/$suite.tap

@@ -9,7 +9,7 @@ LAB_SERVER := $(patsubst %,$(LAB)/%.o,server peer loop serial process thread poo
 LAB_PROGRAMS := $(patsubst %,$(LAB)/%,server driver scan ctl claims fdset fdset-fortified)
 
 .PHONY: lab lab-build
-lab: deps lab-deps
+lab: lab-deps
 	$(Q)$(MAKE) --no-print-directory iophase lab-build
 	$(Q)$(PYTHON) tests/lab/run.py $(ARGS)
 
