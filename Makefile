@@ -14,7 +14,7 @@ PKG_CONFIG ?= pkg-config
 PYTHON ?= /usr/bin/python3
 
 OUT := .output
-LIBS := libbpf libdw libelf zlib liblzma jansson
+LIBS := libbpf libdw libelf zlib liblzma jansson ncursesw
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 -Wall -Wextra -D_GNU_SOURCE
 LDLIBS = $(shell $(PKG_CONFIG) $(if $(STATIC),--static) --libs $(LIBS)) -liberty -lm
@@ -59,7 +59,7 @@ $(OUT):
 
 # What each goal needs on a fresh Debian 12.
 BUILD_DEPS := gcc make clang libbpf-dev libelf-dev libdw-dev libiberty-dev zlib1g-dev liblzma-dev \
-	      libbz2-dev libjansson-dev uthash-dev bpftool pkg-config
+	      libbz2-dev libjansson-dev libncurses-dev uthash-dev bpftool pkg-config
 SERVER_DEPS := python3 redis-server redis-tools nginx-light
 TEST_DEPS := libcmocka-dev g++ musl-tools xz-utils python3-jsonschema memcached haproxy wrk nodejs \
 	     golang-go openjdk-17-jdk-headless postgresql strace bpftrace linux-perf util-linux

@@ -33,6 +33,15 @@ static const struct threshold_row thresholds[NR_THRESHOLDS] = {
 #undef THRESHOLD
 };
 
+struct doctor doctor_default(void)
+{
+	struct doctor doctor = { .fail_on = NR_SEVERITIES, .worst = NR_SEVERITIES };
+
+	for (int t = 0; t < NR_THRESHOLDS; t++)
+		doctor.thresholds[t] = thresholds[t].value;
+	return doctor;
+}
+
 struct limits doctor_limits(const struct doctor *doctor)
 {
 	const double *ms = doctor->thresholds;
@@ -198,14 +207,12 @@ int doctor_main(int argc, char **argv)
 		.doc = doc,
 		.children = children,
 	};
-	struct doctor doctor = { .fail_on = NR_SEVERITIES, .worst = NR_SEVERITIES };
+	struct doctor doctor = doctor_default();
 	struct options options = {
 		.by = BY_PROCESS | BY_CALL, .sort = "wall", .doctor = &doctor,
 	};
 	int err;
 
-	for (int t = 0; t < NR_THRESHOLDS; t++)
-		doctor.thresholds[t] = thresholds[t].value;
 	err = options_parse_with(&options, &argp, argc, argv);
 	if (err)
 		return -err - 1;

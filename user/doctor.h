@@ -20,6 +20,9 @@ struct doctor {
 	enum severity worst;		/* NR_SEVERITIES: nothing was found */
 };
 
+/* All thresholds as they are by default, and nothing found. */
+struct doctor doctor_default(void);
+
 /* The thresholds that the hooks are to know. */
 struct limits doctor_limits(const struct doctor *doctor);
 

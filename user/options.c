@@ -69,7 +69,7 @@ static const char doc[] =
 	"  iophase -p 1234 -d 10          one process for ten seconds\n"
 	"  iophase -n nginx 1             all of nginx, every second\n"
 	"  iophase -- curl -s localhost   a command from its start to its end\n\n"
-	"Other commands: iophase doctor, iophase probes.";
+	"Other commands: iophase top, iophase doctor, iophase probes.";
 
 /* The words of an option that takes one of several, in the order of its enum. */
 static const char *const format_words[] = { "table", "json", "ndjson", "csv", NULL };
@@ -183,14 +183,20 @@ static int parse_calls(struct options *options, const char *list)
 	return 0;
 }
 
+int options_interval(struct options *options, const char *arg)
+{
+	if (options->interval_ns)
+		return options_usage("one argument too many", arg);
+	if (!parse_seconds(arg, &options->interval_ns))
+		return options_usage("an interval in seconds is needed, not", arg);
+	return 0;
+}
+
 static int parse_position(struct options *options, char *arg)
 {
 	/* argp hands over "--" and what follows through ARGP_KEY_ARGS, see below. */
-	if (!options->interval_ns) {
-		if (!parse_seconds(arg, &options->interval_ns))
-			return options_usage("an interval in seconds is needed, not", arg);
-		return 0;
-	}
+	if (!options->interval_ns)
+		return options_interval(options, arg);
 	if (options->count)
 		return options_usage("one argument too many", arg);
 	if (!parse_u64(arg, UINT32_MAX, &options->count) || !options->count)
