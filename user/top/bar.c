@@ -2,6 +2,7 @@
 #include "top/bar.h"
 
 #include <math.h>
+#include <string.h>
 
 const struct bar_kind bar_phases = { 4, {
 	{ "blocked", 'b', L'\u2591', STYLE_BLOCKED },
@@ -68,14 +69,23 @@ void bar_draw(struct canvas *canvas, int line, int column, int width, const stru
 	}
 }
 
+int bar_legend_width(const struct bar_kind *kind)
+{
+	int width = -1;
+
+	for (u32 i = 0; i < kind->count; i++)
+		width += strlen(kind->parts[i].name) + 3;
+	return width;
+}
+
 void bar_legend(struct canvas *canvas, int line, int column, const struct bar_kind *kind)
 {
 	for (u32 i = 0; i < kind->count; i++) {
 		const struct bar_part *part = &kind->parts[i];
 
 		draw_cell(canvas, line, column, part);
-		draw_cell(canvas, line, column + 1, part);
-		column = canvas_put(canvas, line, column + 3, canvas->columns, STYLE_PLAIN,
-				    part->name) + 2;
+		column = canvas_put(canvas, line, column + 1, canvas->columns, STYLE_DIM, "=");
+		column = canvas_put(canvas, line, column, canvas->columns, STYLE_PLAIN,
+				    part->name) + 1;
 	}
 }

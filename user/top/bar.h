@@ -39,7 +39,8 @@ bool bar_split(const struct bar_kind *kind, const struct bar *bar, int width,
 void bar_draw(struct canvas *canvas, int line, int column, int width, const struct bar_kind *kind,
 	      const struct bar *bar);
 
-/* "b blocked  r runnable ...", with the letters or blocks as they look in the bar. */
+/* "b=blocked r=runnable ...", with the letters or blocks as they look in the bar; and its width. */
 void bar_legend(struct canvas *canvas, int line, int column, const struct bar_kind *kind);
+int bar_legend_width(const struct bar_kind *kind);
 
 #endif

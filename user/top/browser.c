@@ -130,7 +130,7 @@ static void enter_process(struct browser *browser, const struct item *item)
 	if (!place)
 		return;
 	place->scope.proc = item->key.proc;
-	snprintf(place->of, sizeof(place->of), "%.40s, pid %u", text_name(item->comm, COMM_LEN).buf,
+	snprintf(place->of, sizeof(place->of), "%.40s %u", text_name(item->comm, COMM_LEN).buf,
 		 proc_tgid(item->key.proc));
 }
 
@@ -142,7 +142,8 @@ static void enter_loop(struct browser *browser, const struct item *item)
 		return;
 	place->scope.proc = item->key.proc;
 	place->scope.ep = item->loop->figures.key.ep;
-	snprintf(place->of, sizeof(place->of), "pid %u, epoll %u", proc_tgid(item->key.proc),
+	snprintf(place->of, sizeof(place->of), "%.40s %u, epoll %u",
+		 text_name(item->comm, COMM_LEN).buf, proc_tgid(item->key.proc),
 		 item->loop->figures.epfd);
 }
 
@@ -154,7 +155,7 @@ static void enter_thread(struct browser *browser, const struct item *item)
 		return;
 	place->scope.proc = item->key.proc;
 	place->scope.tid = item->key.tid;
-	snprintf(place->of, sizeof(place->of), "%.40s, tid %u", text_name(item->comm, COMM_LEN).buf,
+	snprintf(place->of, sizeof(place->of), "%.40s, thread %u", text_name(item->comm, COMM_LEN).buf,
 		 item->key.tid);
 }
 

@@ -67,6 +67,11 @@ struct text name_comm(const struct item *item)
 	return item->comm[0] ? text_name(item->comm, COMM_LEN) : field_dash();
 }
 
+struct text name_process(const struct item *item)
+{
+	return item->proc_comm[0] ? text_name(item->proc_comm, COMM_LEN) : field_dash();
+}
+
 double value_busy(const struct item *item)
 {
 	return item->busy;

@@ -8,6 +8,11 @@
 extern const struct view view_processes, view_threads, view_calls;
 extern const struct view view_loops, view_fds, view_findings;
 
+/* Whose they are, in lists of more than one process. */
+#define PROCESS_FIELDS \
+	{ "PID", 7, 0, "process", NULL, name_pid, NULL }, \
+	{ "PROCESS", -12, 3, "its name", NULL, name_process, NULL }
+
 /* What is not known; a word; a number. */
 struct text field_dash(void);
 struct text field_word(const char *text);
@@ -27,6 +32,7 @@ struct text field_time(double ns);
 
 struct text name_pid(const struct item *item);
 struct text name_comm(const struct item *item);
+struct text name_process(const struct item *item);
 double value_busy(const struct item *item);
 struct text text_busy(const struct item *item);
 double value_lag(const struct item *item);

@@ -181,7 +181,8 @@ const struct view view_processes = {
 } };
 
 const struct view view_threads = {
-	"threads", ITEM_THREAD, &bar_phases, 5, {
+	"threads", ITEM_THREAD, &bar_phases, 7, {
+	PROCESS_FIELDS,
 	{ "TID", 7, 0, "thread", NULL, name_tid, NULL },
 	{ "THREAD", -15, 0, "its name", NULL, name_comm, NULL },
 	CALL_FIELDS,
@@ -191,7 +192,7 @@ const struct view view_threads = {
 } };
 
 const struct view view_calls = {
-	"calls", ITEM_CALL, &bar_phases, 5, {
+	"calls", ITEM_CALL, &bar_phases, 4, {
 	{ "CALL", -12, 0, "system call", NULL, name_call, NULL },
 	CALL_FIELDS,
 	{ "MEAN", 6, 1, "time of a call", value_mean, NULL, text_mean },

@@ -210,8 +210,8 @@ static struct text name_verdict(const struct item *item)
 }
 
 const struct view view_loops = {
-	"event loops", ITEM_LOOP, &bar_turns, 3, {
-	{ "PID", 7, 2, "process", NULL, name_pid, NULL },
+	"loops", ITEM_LOOP, &bar_turns, 4, {
+	PROCESS_FIELDS,
 	{ "LOOP", -12, 0, "epoll instance by its number; select or poll by its thread", NULL, name_loop,
 	  NULL },
 	{ "TURNS", 5, 5, "for each second: from a wait to the next", value_turns, NULL, text_turns },
@@ -226,8 +226,8 @@ const struct view view_loops = {
 } };
 
 const struct view view_fds = {
-	"descriptors", ITEM_FD, NULL, 3, {
-	{ "PID", 7, 2, "process", NULL, name_pid, NULL },
+	"descriptors", ITEM_FD, NULL, 4, {
+	PROCESS_FIELDS,
 	{ "FD", 6, 0, "its number; x: closed", NULL, name_fd, NULL },
 	{ "WATCH", -6, 6, "LT, ET: level-, edge-triggered; 1 one-shot, X exclusive, ? ambiguous", NULL,
 	  name_watch, NULL },

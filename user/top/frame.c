@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "doctor/rules.h"
+
 #define HEAD_LINES 3		/* above the heads of the columns */
 #define NEWS_LINES 2
 #define NEWS_FROM 16		/* on fewer lines there is one line of news */
@@ -34,7 +36,7 @@ static struct text share_text(double share)
 	struct text text = { "-" };
 
 	if (share >= 0)
-		snprintf(text.buf, sizeof(text.buf), "%.2f%%", share * 100);
+		snprintf(text.buf, sizeof(text.buf), "%.1f%%", share * 100);
 	return text;
 }
 
@@ -44,7 +46,7 @@ static void draw_title(struct canvas *canvas, const struct status *status, bool 
 	char line[4 * TEXT_MAX];
 
 	say(canvas, 0, &column, STYLE_BOLD, "iophase top");
-	snprintf(line, sizeof(line), "  %s  every %s  %s  %llu thread%s  cost: hooks %s, own %s",
+	snprintf(line, sizeof(line), " %s every %s, %s, %llu thread%s; hooks %s self %s",
 		 status->clock, text_ns(status->interval_ns).buf, status->backend,
 		 (unsigned long long)status->threads, status->threads == 1 ? "" : "s",
 		 share_text(status->hooks).buf, share_text(status->own).buf);
@@ -61,9 +63,9 @@ static void draw_lost(struct canvas *canvas, const struct status *status)
 		canvas_put(canvas, 1, 0, canvas->columns, STYLE_DIM, "nothing lost");
 		return;
 	}
-	snprintf(line, sizeof(line), "%s", status->lost);
+	snprintf(line, sizeof(line), "%.200s", status->lost);
 	if (status->lost_kinds > 1)
-		snprintf(line, sizeof(line), "(%u kinds: l) %.200s", status->lost_kinds,
+		snprintf(line, sizeof(line), "(l: %u kinds) %.200s", status->lost_kinds,
 			 status->lost);
 	canvas_style(canvas, 1, STYLE_LOST);
 	canvas_put(canvas, 1, 0, canvas->columns, STYLE_LOST, line);
@@ -74,27 +76,23 @@ static void draw_where(struct canvas *canvas, struct browser *browser)
 {
 	const struct place *place = browser_place(browser);
 	const struct bar_kind *bar = views[place->view]->bar;
-	int column = 0, legend = 0;
+	int column = 0, legend = bar ? bar_legend_width(bar) : 0;
 
-	for (u32 i = 0; bar && i < bar->count; i++)
-		legend += strlen(bar->parts[i].name) + 5;
 	if (place->of[0]) {
 		say(canvas, 2, &column, STYLE_BOLD, place->of);
 		say(canvas, 2, &column, STYLE_PLAIN, ": ");
 	}
 	for (int v = 0; v < NR_VIEWS; v++) {
-		if (!browser_has(browser, v) || (v != (int)place->view && column + legend +
-		    (int)strlen(views[v]->title) + 2 > canvas->columns))
-			continue;
-		say(canvas, 2, &column, v == (int)place->view ? STYLE_BOLD : STYLE_DIM,
-		    v == (int)place->view ? "[" : " ");
-		say(canvas, 2, &column, v == (int)place->view ? STYLE_BOLD : STYLE_DIM,
-		    views[v]->title);
-		say(canvas, 2, &column, v == (int)place->view ? STYLE_BOLD : STYLE_DIM,
-		    v == (int)place->view ? "]" : " ");
+		bool here = v == (int)place->view;
+		char title[32];
+
+		snprintf(title, sizeof(title), here ? "[%s]" : " %s ", views[v]->title);
+		if (browser_has(browser, v) &&
+		    (here || column + (int)strlen(title) + legend < canvas->columns))
+			say(canvas, 2, &column, here ? STYLE_BOLD : STYLE_DIM, title);
 	}
-	if (bar && column + legend <= canvas->columns + 2)
-		bar_legend(canvas, 2, canvas->columns - legend + 2, bar);
+	if (bar && column + legend < canvas->columns)
+		bar_legend(canvas, 2, canvas->columns - legend, bar);
 }
 
 static void draw_heads(struct canvas *canvas, struct browser *browser,
@@ -180,7 +178,7 @@ static void draw_list(struct canvas *canvas, struct browser *browser,
 	int widths[FIELDS_MAX];
 	u32 chosen = browser_settle(browser, listing), first = browser_place(browser)->first;
 
-	view_fit(view, canvas->columns, widths);
+	view_fit(view, browser_place(browser)->scope.proc, canvas->columns, widths);
 	draw_heads(canvas, browser, widths);
 	for (u32 i = 0; i < listing->rows && first + i < listing->count; i++)
 		draw_item(canvas, HEAD_LINES + 1 + i, view, widths, listing->items[first + i],
@@ -205,8 +203,9 @@ static void draw_sheet(struct canvas *canvas, struct browser *browser,
 			   sheet->lines[browser->sheet_first + i]);
 }
 
-static void draw_headline(struct canvas *canvas, int line, const struct interval *interval,
-			  const struct headline *headline)
+/* A headline on @lines lines, if it needs so many. */
+static void draw_headline(struct canvas *canvas, int line, int lines,
+			  const struct interval *interval, const struct headline *headline)
 {
 	static const enum style styles[NR_SEVERITIES] = {
 		STYLE_INFO, STYLE_WARNING, STYLE_CRITICAL,
@@ -214,13 +213,24 @@ static void draw_headline(struct canvas *canvas, int line, const struct interval
 	const struct finding *finding = &headline->finding;
 	u64 age_ns = interval->now->now_ns - headline->first_ns;
 	char text[3 * TEXT_MAX];
+	const char *rest = text;
 	int column = 0;
 
 	say(canvas, line, &column, styles[finding->severity], severity_words[finding->severity]);
-	snprintf(text, sizeof(text), " %us ago: %s, pid %u: %s",
-		 (unsigned int)(age_ns / NS_PER_SEC), text_name(finding->comm, COMM_LEN).buf,
-		 finding->tgid, finding->verdict);
-	say(canvas, line, &column, STYLE_PLAIN, text);
+	snprintf(text, sizeof(text), " %s, %s %u, since %us: %s", finding->rule->id,
+		 text_name(finding->comm, COMM_LEN).buf, finding->tgid,
+		 (unsigned int)(age_ns / NS_PER_SEC), finding->verdict);
+	for (; lines > 1 && column + (int)strlen(rest) > canvas->columns; lines--) {
+		int room = canvas->columns - column;
+
+		while (room > 1 && rest[room] != ' ')
+			room--;
+		canvas_put(canvas, line++, column, room, STYLE_PLAIN,
+			   strndupa(rest, room));
+		rest += room;
+		column = 0;
+	}
+	say(canvas, line, &column, STYLE_PLAIN, rest);
 }
 
 /* The worst of what stands; how many more there are. */
@@ -244,7 +254,8 @@ static void draw_news(struct canvas *canvas, const struct interval *interval,
 	}
 	for (u32 i = 0; i < news->count && (int)i < lines; i++) {
 		if (headline_stands(news, &news->list[i]))
-			draw_headline(canvas, line + i, interval, &news->list[i]);
+			draw_headline(canvas, line + i, standing == 1 ? lines : 1, interval,
+				      &news->list[i]);
 	}
 }
 

@@ -94,10 +94,13 @@ static bool in_scope(const struct scope *scope, const struct row_key *key)
 
 static void name_item(struct item *item, const struct row *row)
 {
-	const char *name = item->kind == ITEM_THREAD || !row->proc_comm[0] ? row->comm :
-			   row->proc_comm;
+	/* A row of ended threads has the name of the process as its own. */
+	const char *process = row->proc_comm[0] ? row->proc_comm : row->comm;
+	const char *name = item->kind == ITEM_THREAD ? row->comm : process;
 
-	if (name[0] && (!item->comm[0] || item->kind != ITEM_THREAD))
+	if (process[0])
+		memcpy(item->proc_comm, process, COMM_LEN);
+	if (name[0])
 		memcpy(item->comm, name, COMM_LEN);
 }
 
@@ -219,6 +222,7 @@ static void add_loop(struct items *items, const struct interval *interval, const
 	struct item *item = get(items, interval, ITEM_LOOP, row->key);
 
 	memcpy(item->comm, row->comm, COMM_LEN);
+	memcpy(item->proc_comm, row->comm, COMM_LEN);
 	item->loop = loop;
 	item->busy = busy;
 	item->lag_ns = p99(loop->figures.report_hist, loop->figures.sum.timed_reports);
@@ -291,6 +295,7 @@ static void add_fds(struct items *items, const struct interval *interval,
 		}
 		item = get(items, interval, ITEM_FD, row->key);
 		memcpy(item->comm, row->comm, COMM_LEN);
+		memcpy(item->proc_comm, row->comm, COMM_LEN);
 		item->fd = fd;
 		item->serve_ns = fd_lag_quantile(fd->descriptor.serve_hist, 0.99);
 		item->lag_ns = fd_lag_quantile(fd->descriptor.report_hist, 0.99);

@@ -30,6 +30,7 @@ struct item {
 	enum item_kind kind;
 	const struct interval *interval;
 	char comm[COMM_LEN];	/* of the process, or of the thread; not terminated if full */
+	char proc_comm[COMM_LEN];	/* of the process */
 	struct totals sum;	/* in the interval, of the calls */
 	u64 wait_calls;
 	double busy;		/* part of the time that the loop, or the busiest, was; -1: no loop */

@@ -9,14 +9,19 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "doctor/diagnosis.h"
 #include "fail.h"
 #include "top/frame.h"
 #include "top/screen.h"
 #include "top/sheet.h"
 
-/* The doctor looks at all there is: not more often than this. */
+/*
+ * The doctor looks at all that there is, which may be much: once a second, but for no more than a three
+ * hundredth of the time.
+ */
 #define JUDGE_NS	(900 * 1000000ull)
+#define JUDGE_SHARE	300
 
 static struct {
 	bool open;
@@ -25,6 +30,7 @@ static struct {
 	struct cost cost;
 	struct interval interval;
 	struct news news;
+	u64 judge_next_ns;		/* not before */
 	struct browser browser;
 	struct items items;
 	struct listing listing;
@@ -54,6 +60,7 @@ static void judge(void)
 	struct reading reading = top.now;
 	struct report report = top.report;
 	struct diagnosis diagnosis;
+	u64 begin_ns = clock_ns(), took_ns;
 
 	rows_of_processes(&reading.rows, &top.now.rows);
 	report.reading = &reading;
@@ -61,6 +68,8 @@ static void judge(void)
 	news_take(&top.news, &diagnosis.findings, reading.now_ns);
 	diagnosis_free(&diagnosis);
 	rows_free(&reading.rows);
+	took_ns = (clock_ns() - begin_ns) * JUDGE_SHARE;
+	top.judge_next_ns = begin_ns + (took_ns > JUDGE_NS ? took_ns : JUDGE_NS);
 }
 
 /* The first of the lines that say what was lost, and how many there are. */
@@ -206,7 +215,7 @@ static void show(const struct report *report, struct reading *reading)
 	top.report.reading = &top.now;
 	top.report.cost = &top.cost;
 	top.interval.duration_ns = top.now.now_ns - (top.before.now_ns ? : began_ns);
-	if (top.now.now_ns - top.news.judged_ns >= JUDGE_NS)
+	if (clock_ns() >= top.judge_next_ns)
 		judge();
 	note_status();
 	draw();

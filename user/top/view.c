@@ -48,7 +48,7 @@ struct text item_inside_text(const struct item *item)
 	struct text text = { "" };
 
 	if (item->inside)
-		snprintf(text.buf, sizeof(text.buf), "in %s %s%s", calls[item->inside->call].name,
+		snprintf(text.buf, sizeof(text.buf), "in %s %s%.60s", calls[item->inside->call].name,
 			 item->inside->age_bound ? ">" : "", text_ns(item->inside->age_ns).buf);
 	return text;
 }
@@ -98,13 +98,20 @@ static int next_to_leave(const struct view *view, const int widths[FIELDS_MAX])
 	return next;
 }
 
-void view_fit(const struct view *view, int columns, int widths[FIELDS_MAX])
+static bool field_of_process(const struct field *field)
+{
+	return field->name == name_pid || field->name == name_process;
+}
+
+void view_fit(const struct view *view, bool one, int columns, int widths[FIELDS_MAX])
 {
 	int left, leaving;
 
 	memset(widths, 0, FIELDS_MAX * sizeof(*widths));
-	for (u32 i = 0; i < view_fields(view); i++)
-		widths[i] = least_width(&view->fields[i]);
+	for (u32 i = 0; i < view_fields(view); i++) {
+		if (!one || !field_of_process(&view->fields[i]))
+			widths[i] = least_width(&view->fields[i]);
+	}
 	while (width_of(view, widths) > columns && (leaving = next_to_leave(view, widths)) >= 0)
 		widths[leaving] = 0;
 	left = columns - width_of(view, widths);

@@ -50,9 +50,9 @@ bool field_is_bar(const struct field *field);
 
 /*
  * The widths of the columns of @view in @columns, 0 of those that there is no room for; each is followed
- * by a blank.
+ * by a blank. @one: its items are of one process, which need not be said on each line.
  */
-void view_fit(const struct view *view, int columns, int widths[FIELDS_MAX]);
+void view_fit(const struct view *view, bool one, int columns, int widths[FIELDS_MAX]);
 
 /* What a filter looks into: what the item is called, and its numbers. */
 bool item_matches(const struct item *item, const char *word);
