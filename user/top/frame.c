@@ -217,8 +217,9 @@ static void draw_headline(struct canvas *canvas, int line, int lines,
 	int column = 0;
 
 	say(canvas, line, &column, styles[finding->severity], severity_words[finding->severity]);
-	snprintf(text, sizeof(text), " %s, %s %u, since %us: %s", finding->rule->id,
+	snprintf(text, sizeof(text), " %s, %s %u%s%.30s, since %us: %s", finding->rule->id,
 		 text_name(finding->comm, COMM_LEN).buf, finding->tgid,
+		 finding->object.buf[0] ? " " : "", finding->object.buf,
 		 (unsigned int)(age_ns / NS_PER_SEC), finding->verdict);
 	for (; lines > 1 && column + (int)strlen(rest) > canvas->columns; lines--) {
 		int room = canvas->columns - column;
@@ -264,9 +265,9 @@ static void draw_keys(struct canvas *canvas, const struct browser *browser)
 	static const struct {
 		const char *key, *does;
 	} keys[] = {
-		{ "h", "Help" }, { "Enter", "Into" }, { "Esc", "Back" }, { "Tab", "View" },
-		{ "f", "Findings" }, { "<>", "Sort" }, { "\\", "Filter" }, { "Space", "Pause" },
-		{ "+-", "Interval" }, { "q", "Quit" },
+		{ "h", "Help" }, { "q", "Quit" }, { "Enter", "Into" }, { "Esc", "Back" },
+		{ "Tab", "View" }, { "f", "Findings" }, { "<>", "Sort" }, { "\\", "Filter" },
+		{ "Space", "Pause" }, { "+-", "Time" },
 	};
 	int line = canvas->lines - 1, column = 0;
 
