@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 import sys
@@ -64,8 +65,9 @@ class Terminal:
 
     def start(self):
         command = " ".join(shlex.quote(word) for word in [cli.IOPHASE, "top", *self.options])
-        words = " ".join(f"{name}={shlex.quote(value)}" if value is not None else f"-u {name}"
-                         for name, value in self.env.items())
+        words = " ".join([f"-u {name}" for name, value in self.env.items() if value is None] +
+                         [f"{name}={shlex.quote(value)}" for name, value in self.env.items()
+                          if value is not None])
         script = self.path / "script"
         script.write_text(f"stty -g >{self.path}/before\n"
                           f"env {words} {command} {self.stderr}\n"
@@ -86,6 +88,24 @@ class Terminal:
     def lines(self, colors=False):
         text = self.tmux("capture-pane", "-p", *(["-e"] if colors else []), "-t", "t")
         return text.split("\n")[:self.size[1]]
+
+    def chosen(self):
+        """The line that is chosen, as its background shows."""
+        background = ""
+        for number, line in enumerate(self.lines(colors=True)):
+            text, first = "", None
+            for style, letter in re.findall(r"\x1b\[([0-9;]*)m|(.)", line):
+                if letter:
+                    first = background if first is None else first
+                    text += letter
+                    continue
+                for code in style.split(";"):
+                    if code in ("", "0", "49") or code[0] == "4" and len(code) == 2:
+                        background = code
+            # The heads, and the keys, have it as well.
+            if first == "46" and 3 < number < self.size[1] - 1:
+                return text
+        return ""
 
     def text(self):
         return "\n".join(self.lines())
@@ -130,4 +150,4 @@ class Terminal:
         found = int((self.path / "status").read_text())
         if found != status:
             raise Failure(f"status {found}, not {status}\n{seen}")
-        return seen
+        return self.tmux("capture-pane", "-p", "-S", "-500", "-t", "t")

@@ -228,7 +228,7 @@ static void draw_headline(struct canvas *canvas, int line, int lines,
 			room--;
 		canvas_put(canvas, line++, column, room, STYLE_PLAIN,
 			   strndupa(rest, room));
-		rest += room;
+		rest += room + (rest[room] == ' ');
 		column = 0;
 	}
 	say(canvas, line, &column, STYLE_PLAIN, rest);
