@@ -2,6 +2,7 @@
 #include "top/guard.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -33,6 +34,8 @@ static int errors = -1;		/* standard error, meanwhile */
 /* Signals that the keyboard sends to us both; and that of a process that is not on the screen. */
 static const int ignored[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGTTOU, SIGPIPE };
 
+static const struct flock whole_file = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
 /* Prints what was kept; @to is standard error. */
 static void print_kept(int to)
 {
@@ -61,20 +64,17 @@ static void restore(void)
 		print_kept(STDERR_FILENO);
 }
 
-/* Sleeps in a call that is not among those that are watched. */
-static void watch(pid_t parent)
+/*
+ * Sleeps until the parent's lock is gone, in a call that is not among those that are watched. Locks
+ * end when a process closes its files, before anybody is told that it ended: so the terminal is
+ * given back before the shell writes to it.
+ */
+static void watch(int lock)
 {
-	sigset_t ended;
-
-	sigemptyset(&ended);
-	sigaddset(&ended, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &ended, NULL);
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		signal(ignored[i], SIG_IGN);
 	prctl(PR_SET_NAME, "iophase-guard");
-	/* Sent by the kernel when the parent ends; it may have done so before. */
-	prctl(PR_SET_PDEATHSIG, SIGUSR1);
-	while (getppid() == parent && sigwaitinfo(&ended, NULL) < 0)
+	while (fcntl(lock, F_SETLKW, &whole_file) && errno == EINTR)
 		;
 	if (post->armed)
 		restore();
@@ -83,8 +83,10 @@ static void watch(pid_t parent)
 
 int guard_open(void)
 {
-	pid_t parent = getpid();
+	int lock = memfd_create("iophase-guard", MFD_CLOEXEC);
 
+	if (lock < 0 || fcntl(lock, F_SETLK, &whole_file))
+		return fail(EXIT_RUNTIME, "cannot guard the terminal: %s", strerror(errno));
 	post = mmap(NULL, sizeof(*post), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (post == MAP_FAILED) {
 		post = NULL;
@@ -99,7 +101,8 @@ int guard_open(void)
 		return fail(EXIT_RUNTIME, "cannot start a process: %s", strerror(errno));
 	}
 	if (!guard)
-		watch(parent);
+		watch(lock);
+	/* It stays open: to close it would be to give up the lock. */
 	return 0;
 }
 
