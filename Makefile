@@ -91,13 +91,13 @@ test-doctor: test-deps
 	$(Q)tests/run.sh doctors
 
 .PHONY: install
-install: iophase
+install: iophase install-docs
 	install -D -m 755 iophase $(DESTDIR)$(PREFIX)/sbin/iophase
 
 .PHONY: clean
 clean:
 	$(Q)rm -rf $(OUT) iophase
 
--include tests/truth/rules.mk tests/exact/rules.mk tests/unit/rules.mk tests/bench/rules.mk tests/vm/rules.mk \
+-include packaging/rules.mk tests/truth/rules.mk tests/exact/rules.mk tests/unit/rules.mk tests/bench/rules.mk tests/vm/rules.mk \
 	 tests/doctor/rules.mk tests/lab/rules.mk
 -include $(OBJECTS:.o=.d) $(OUT)/iophase.bpf.d

@@ -53,6 +53,9 @@ struct options {
 	struct doctor *doctor;		/* signs of misuse are looked for; NULL: they are not */
 };
 
+/* The words that options take, in the order of their enum, or of BY_*; NULL at the end. */
+extern const char *const format_words[], *const color_words[], *const by_words[];
+
 /* What all commands that measure understand; their parsers hand it their options as its input. */
 extern const struct argp options_common;
 

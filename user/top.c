@@ -68,17 +68,19 @@ static int run_screen(struct options *options)
 	return err;
 }
 
+static const struct argp_child children[] = { { &options_common, 0, NULL, 0 }, { 0 } };
+
+const struct argp top_argp = {
+	.parser = parse_option,
+	.args_doc = "[INTERVAL]",
+	.doc = doc,
+	.children = children,
+};
+
 int top_main(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &options_common, 0, NULL, 0 }, { 0 } };
-	static const struct argp argp = {
-		.parser = parse_option,
-		.args_doc = "[INTERVAL]",
-		.doc = doc,
-		.children = children,
-	};
 	struct options options = { .sort = "wall" };
-	int err = options_parse_with(&options, &argp, argc, argv);
+	int err = options_parse_with(&options, &top_argp, argc, argv);
 
 	if (err)
 		return -err - 1;
