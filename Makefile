@@ -61,7 +61,7 @@ $(OUT):
 BUILD_DEPS := gcc make clang libbpf-dev libelf-dev libdw-dev libiberty-dev zlib1g-dev liblzma-dev \
 	      libbz2-dev libjansson-dev libncurses-dev uthash-dev bpftool pkg-config
 SERVER_DEPS := python3 redis-server redis-tools nginx-light
-TEST_DEPS := libcmocka-dev g++ musl-tools xz-utils python3-jsonschema tmux memcached haproxy wrk nodejs \
+TEST_DEPS := libcmocka-dev g++ musl-tools xz-utils python3-jsonschema tmux mandoc zsh fish memcached haproxy wrk nodejs \
 	     golang-go openjdk-17-jdk-headless postgresql strace bpftrace linux-perf util-linux
 
 .PHONY: deps demo-deps test-deps
@@ -81,7 +81,7 @@ demo: demo-deps
 	$(Q)tests/demo.sh
 
 test: test-deps vm-deps
-	$(Q)$(MAKE) --no-print-directory iophase exact-build unit-build doctor-build
+	$(Q)$(MAKE) --no-print-directory iophase exact-build unit-build doctor-build docs-build
 	$(Q)$(MAKE) --no-print-directory STATIC=1 $(OUT)/static/iophase
 	$(Q)tests/run.sh $(SUITES)
 
