@@ -125,12 +125,12 @@ def views():
 def sorting():
     with watched() as (terminal, _):
         first(terminal)
-        terminal.shows("CPUv")
+        terminal.shows("IOCPUv")
         terminal.keys(">").shows("SCANv")
         terminal.keys("<", "<").shows("RUNQv")
-        terminal.keys("F6").shows("CPUv")
-        terminal.keys("I").shows("CPU^")
-        terminal.keys("Enter", "Tab", "Tab").shows("[calls]", "CPUv")
+        terminal.keys("F6").shows("IOCPUv")
+        terminal.keys("I").shows("IOCPU^")
+        terminal.keys("Enter", "Tab", "Tab").shows("[calls]", "IOCPUv")
         terminal.keys("<", "<", "<", "<").shows("CALL        v")
         names = [line.split()[0] for line in terminal.lines()[4:21] if line[:1].isalpha()]
         if names != sorted(names) or len(names) < 3:

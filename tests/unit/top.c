@@ -422,7 +422,7 @@ static void sorts(void **state)
 	assert_order(column("CALL/S"), true, "", "100 3 20");
 	/* Numbers by their value, the smallest first. */
 	assert_order(column("PID"), false, "", "3 20 100");
-	assert_order(column("CPU"), false, "", "100 3 20");
+	assert_order(column("IOCPU"), false, "", "100 3 20");
 	/* What is not known comes last, in an order of its own. */
 	assert_order(column("SCAN"), false, "", "3 20 100");
 	assert_order(column("LAG99"), false, "", "3 20 100");

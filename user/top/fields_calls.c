@@ -38,6 +38,41 @@ static struct text text_on_cpu(const struct item *item)
 	return field_percent(value_on_cpu(item));
 }
 
+static double share(const struct item *item, u64 ns)
+{
+	return item->sum.wall_ns ? (double)ns / item->sum.wall_ns : -1;
+}
+
+static double value_blocked(const struct item *item)
+{
+	return share(item, item->sum.blocked_ns);
+}
+
+static struct text text_blocked(const struct item *item)
+{
+	return field_percent(value_blocked(item));
+}
+
+static double value_kernel(const struct item *item)
+{
+	return share(item, item_on_cpu_ns(item) - item->sum.copy_ns);
+}
+
+static struct text text_kernel(const struct item *item)
+{
+	return field_percent(value_kernel(item));
+}
+
+static double value_copy(const struct item *item)
+{
+	return share(item, item->sum.copy_ns);
+}
+
+static struct text text_copy(const struct item *item)
+{
+	return field_percent(value_copy(item));
+}
+
 static double value_scan(const struct item *item)
 {
 	return item->sum.ready ? (double)item->sum.scanned / item->sum.ready : -1;
@@ -161,8 +196,14 @@ static struct text text_errors(const struct item *item)
 	{ "PHASES", 0, 0, "of the time inside these calls", value_bar, NULL, NULL }, \
 	{ "RUNQ", 5, 4, "waiting for a CPU inside calls, of one CPU's time", \
 	  value_runnable, NULL, text_runnable }, \
-	{ "CPU", 5, 2, "on the CPU inside calls: kernel and copy, of one CPU's time", \
+	{ "IOCPU", 5, 2, "on the CPU inside calls: kernel and copy, of one CPU's time", \
 	  value_on_cpu, NULL, text_on_cpu }
+
+/* In figures what the bar shows. */
+#define SHARE_FIELDS \
+	{ "BLOCKED", 7, 21, "part of the time inside these calls", value_blocked, NULL, text_blocked }, \
+	{ "KERNEL", 6, 20, "part of the time inside these calls", value_kernel, NULL, text_kernel }, \
+	{ "COPY", 5, 22, "part of the time inside these calls", value_copy, NULL, text_copy }
 
 #define SCAN_FIELD \
 	{ "SCAN", 5, 3, "descriptors scanned for each that was ready", value_scan, NULL, text_scan }
@@ -178,6 +219,7 @@ const struct view view_processes = {
 	{ "LAG99", 6, 6, "p99 from ready to reported, of its event loops", value_lag, NULL, text_lag },
 	{ "FOUND", 5, 1, "findings of the doctor: ! warning, !! critical, i remark", value_findings,
 	  NULL, text_findings },
+	SHARE_FIELDS,
 } };
 
 const struct view view_threads = {
@@ -189,6 +231,7 @@ const struct view view_threads = {
 	SCAN_FIELD,
 	{ "INSIDE", -12, 1, "the call that it is inside of", NULL, name_inside, NULL },
 	{ "FOR", 6, 5, "since when", value_inside, NULL, text_inside },
+	SHARE_FIELDS,
 } };
 
 const struct view view_calls = {
@@ -203,4 +246,5 @@ const struct view view_calls = {
 	{ "EAGAIN", 6, 8, "calls that found nothing, for each second", value_eagain, NULL,
 	  text_eagain },
 	{ "ERRORS", 6, 9, "calls that failed, for each second", value_errors, NULL, text_errors },
+	SHARE_FIELDS,
 } };

@@ -43,11 +43,13 @@ static struct text share_text(double share)
 static void draw_title(struct canvas *canvas, const struct status *status, bool paused)
 {
 	int column = 0;
-	char line[4 * TEXT_MAX];
+	char line[4 * TEXT_MAX], took[64] = "";
 
+	if (!paused && status->took_ns > status->interval_ns * 3 / 2)
+		snprintf(took, sizeof(took), " (%.20s)", text_ns(status->took_ns).buf);
 	say(canvas, 0, &column, STYLE_BOLD, "iophase top");
-	snprintf(line, sizeof(line), " %s every %s, %s, %llu thread%s; hooks %s self %s",
-		 status->clock, text_ns(status->interval_ns).buf, status->backend,
+	snprintf(line, sizeof(line), " %s every %s%s, %s, %llu thread%s; hooks %s self %s",
+		 status->clock, text_ns(status->interval_ns).buf, took, status->backend,
 		 (unsigned long long)status->threads, status->threads == 1 ? "" : "s",
 		 share_text(status->hooks).buf, share_text(status->own).buf);
 	say(canvas, 0, &column, STYLE_PLAIN, line);
@@ -212,14 +214,17 @@ static void draw_headline(struct canvas *canvas, int line, int lines,
 	};
 	const struct finding *finding = &headline->finding;
 	u64 age_ns = interval->now->now_ns - headline->first_ns;
-	char text[3 * TEXT_MAX];
+	char text[3 * TEXT_MAX], object[40] = "";
 	const char *rest = text;
 	int column = 0;
 
 	say(canvas, line, &column, styles[finding->severity], severity_words[finding->severity]);
-	snprintf(text, sizeof(text), " %s, %s %u%s%.30s, since %us: %s", finding->rule->id,
-		 text_name(finding->comm, COMM_LEN).buf, finding->tgid,
-		 finding->object.buf[0] ? " " : "", finding->object.buf,
+	if (finding->fd >= 0)
+		snprintf(object, sizeof(object), " fd %lld", (long long)finding->fd);
+	else if (finding->object.buf[0])
+		snprintf(object, sizeof(object), " %.30s", finding->object.buf);
+	snprintf(text, sizeof(text), " %s, %s %u%s, since %us: %s", finding->rule->id,
+		 text_name(finding->comm, COMM_LEN).buf, finding->tgid, object,
 		 (unsigned int)(age_ns / NS_PER_SEC), finding->verdict);
 	for (; lines > 1 && column + (int)strlen(rest) > canvas->columns; lines--) {
 		int room = canvas->columns - column;

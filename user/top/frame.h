@@ -15,6 +15,7 @@ struct status {
 	char clock[16];
 	const char *backend;
 	u64 interval_ns;	/* as asked for */
+	u64 took_ns;		/* the last one: more, where reading all of it takes long */
 	u64 watched_ns;		/* since the start; 0: there is no reading yet */
 	double hooks, own;	/* parts of one CPU that measuring takes; -1: not known */
 	u64 threads;		/* watched now */

@@ -23,6 +23,9 @@
 #define JUDGE_NS	(900 * 1000000ull)
 #define JUDGE_SHARE	300
 
+/* Reading all there is may take long as well: intervals are left out rather than take more than this. */
+#define READ_SHARE	100
+
 static struct {
 	bool open;
 	struct report report;		/* the last; its reading and cost are these: */
@@ -31,6 +34,8 @@ static struct {
 	struct interval interval;
 	struct news news;
 	u64 judge_next_ns;		/* not before */
+	u64 read_next_ns;		/* the same of a reading */
+	u64 read_cpu_ns;		/* cpu_ns() before the one that is under way */
 	struct browser browser;
 	struct items items;
 	struct listing listing;
@@ -99,6 +104,7 @@ static void note_status(void)
 	if (localtime_r(&report->at.tv_sec, &tm))
 		strftime(top.status.clock, sizeof(top.status.clock), "%H:%M:%S", &tm);
 	top.status.backend = report->backend;
+	top.status.took_ns = top.interval.duration_ns;
 	top.status.watched_ns = report->duration_ns;
 	top.status.threads = session_threads(report->session);
 	top.status.hooks = cost_bpf_share(&top.cost);
@@ -200,6 +206,28 @@ static int begin(const struct options *options)
 	return 0;
 }
 
+static u64 cpu_ns(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+	return time.tv_sec * NS_PER_SEC + time.tv_nsec;
+}
+
+static bool wanted(void)
+{
+	top.read_cpu_ns = cpu_ns();
+	return !top.browser.paused && clock_ns() >= top.read_next_ns;
+}
+
+/* The next interval that ends when this reading has been worth its cost, give or take half of one. */
+static void plan_reading(void)
+{
+	u64 wait_ns = (cpu_ns() - top.read_cpu_ns) * READ_SHARE, half_ns = top.status.interval_ns / 2;
+
+	top.read_next_ns = top.now.now_ns + (wait_ns > half_ns ? wait_ns - half_ns : 0);
+}
+
 static void show(const struct report *report, struct reading *reading)
 {
 	u64 began_ns = reading->now_ns - report->duration_ns;
@@ -219,11 +247,7 @@ static void show(const struct report *report, struct reading *reading)
 		judge();
 	note_status();
 	draw();
-}
-
-static bool wanted(void)
-{
-	return !top.browser.paused;
+	plan_reading();
 }
 
 /* The interval that comes before, or after, this one. */

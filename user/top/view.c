@@ -9,8 +9,11 @@
 #include "model/calls.h"
 #include "top/fields.h"
 
-#define BAR_MIN 8
+#define BAR_LEAST 8
+#define BAR_WIDE_FROM 76
+#define BAR_WIDE_LEAST 16
 #define BAR_MAX 40
+#define TEXT_LEAST 26
 
 const struct view *const views[NR_VIEWS] = {
 	[VIEW_PROCESSES] = &view_processes, [VIEW_LOOPS] = &view_loops,
@@ -67,11 +70,14 @@ bool field_is_bar(const struct field *field)
 	return !field->text && !field->name;
 }
 
-static int least_width(const struct field *field)
+/* Of a text of any length there is to be enough to tell what it is. */
+static int least_width(const struct field *field, int columns)
 {
 	if (field->width)
 		return abs(field->width);
-	return field_is_bar(field) ? BAR_MIN : (int)strlen(field->head);
+	if (field_is_bar(field))
+		return columns < BAR_WIDE_FROM ? BAR_LEAST : BAR_WIDE_LEAST;
+	return columns / 3 < TEXT_LEAST ? columns / 3 : TEXT_LEAST;
 }
 
 static int width_of(const struct view *view, const int widths[FIELDS_MAX])
@@ -110,7 +116,7 @@ void view_fit(const struct view *view, bool one, int columns, int widths[FIELDS_
 	memset(widths, 0, FIELDS_MAX * sizeof(*widths));
 	for (u32 i = 0; i < view_fields(view); i++) {
 		if (!one || !field_of_process(&view->fields[i]))
-			widths[i] = least_width(&view->fields[i]);
+			widths[i] = least_width(&view->fields[i], columns);
 	}
 	while (width_of(view, widths) > columns && (leaving = next_to_leave(view, widths)) >= 0)
 		widths[leaving] = 0;
@@ -120,7 +126,7 @@ void view_fit(const struct view *view, bool one, int columns, int widths[FIELDS_
 		if (view->fields[i].width || !widths[i])
 			continue;
 		if (field_is_bar(&view->fields[i])) {
-			int more = left < BAR_MAX - BAR_MIN ? left : BAR_MAX - BAR_MIN;
+			int more = left < BAR_MAX - widths[i] ? left : BAR_MAX - widths[i];
 
 			widths[i] += more;
 			left -= more;

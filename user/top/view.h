@@ -25,7 +25,7 @@ enum view_id {
 	VIEW_PROCESSES, VIEW_LOOPS, VIEW_THREADS, VIEW_CALLS, VIEW_FDS, VIEW_FINDINGS, NR_VIEWS,
 };
 
-#define FIELDS_MAX 14
+#define FIELDS_MAX 18
 
 struct view {
 	const char *title;
