@@ -15,7 +15,7 @@ PKG_CONFIG ?= pkg-config
 PYTHON ?= /usr/bin/python3
 
 OUT := .output
-LIBS := libbpf libdw libelf zlib liblzma jansson
+LIBS := libbpf libdw libelf zlib liblzma jansson ncursesw
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 -Wall -Wextra -D_GNU_SOURCE
 LDLIBS = $(shell $(PKG_CONFIG) $(if $(STATIC),--static) --libs $(LIBS)) -liberty -lm
@@ -60,10 +60,10 @@ $(OUT):
 
 # What each goal needs on a fresh Debian 12.
 BUILD_DEPS := gcc make clang libbpf-dev libelf-dev libdw-dev libiberty-dev zlib1g-dev liblzma-dev \
-	      libbz2-dev libjansson-dev uthash-dev bpftool pkg-config
+	      libbz2-dev libjansson-dev libncurses-dev uthash-dev bpftool pkg-config
 LAB_DEPS := liburing-dev python3
 SERVER_DEPS := python3 redis-server redis-tools nginx-light
-TEST_DEPS := libcmocka-dev g++ musl-tools xz-utils python3-jsonschema memcached haproxy wrk nodejs \
+TEST_DEPS := libcmocka-dev g++ musl-tools xz-utils python3-jsonschema tmux mandoc zsh fish memcached haproxy wrk nodejs \
 	     golang-go openjdk-17-jdk-headless postgresql strace bpftrace linux-perf util-linux
 
 .PHONY: deps demo-deps test-deps lab-deps
@@ -86,7 +86,7 @@ demo: demo-deps
 	$(Q)tests/demo.sh
 
 test: test-deps vm-deps
-	$(Q)$(MAKE) --no-print-directory iophase exact-build unit-build doctor-build lab-build
+	$(Q)$(MAKE) --no-print-directory iophase exact-build unit-build doctor-build lab-build docs-build
 	$(Q)$(MAKE) --no-print-directory STATIC=1 $(OUT)/static/iophase
 	$(Q)tests/run.sh $(SUITES)
 
@@ -96,13 +96,13 @@ test-doctor: test-deps
 	$(Q)tests/run.sh doctors
 
 .PHONY: install
-install: iophase
+install: iophase install-docs
 	install -D -m 755 iophase $(DESTDIR)$(PREFIX)/sbin/iophase
 
 .PHONY: clean
 clean:
 	$(Q)rm -rf $(OUT) iophase
 
--include tests/truth/rules.mk tests/exact/rules.mk tests/unit/rules.mk tests/bench/rules.mk tests/vm/rules.mk \
+-include packaging/rules.mk tests/truth/rules.mk tests/exact/rules.mk tests/unit/rules.mk tests/bench/rules.mk tests/vm/rules.mk \
 	 tests/doctor/rules.mk tests/lab/rules.mk
 -include $(OBJECTS:.o=.d) $(OUT)/iophase.bpf.d

@@ -30,6 +30,7 @@ doctor() { $python tests/doctor/run.py --quick; }
 # All of its programs, which takes a quarter of an hour: see test-doctor.
 doctors() { $python tests/doctor/run.py; }
 cross() { $python tests/truth/cross.py; }
+screen() { $python tests/screen/run.py; }
 servers() {
 	local status=0
 	for script in run descriptors; do
@@ -56,7 +57,7 @@ kernels() {
 }
 
 suites=("$@")
-[ $# -gt 0 ] || suites=(unit cli truth fds cross doctor servers lab matrix)
+[ $# -gt 0 ] || suites=(unit cli screen truth fds cross doctor servers lab matrix)
 passed=0 failed=0 skipped=0
 for suite in "${suites[@]}"; do
 	log=$out/tests/$suite.tap

@@ -33,6 +33,15 @@ static const struct threshold_row thresholds[NR_THRESHOLDS] = {
 #undef THRESHOLD
 };
 
+struct doctor doctor_default(void)
+{
+	struct doctor doctor = { .fail_on = NR_SEVERITIES, .worst = NR_SEVERITIES };
+
+	for (int t = 0; t < NR_THRESHOLDS; t++)
+		doctor.thresholds[t] = thresholds[t].value;
+	return doctor;
+}
+
 struct limits doctor_limits(const struct doctor *doctor)
 {
 	const double *ms = doctor->thresholds;
@@ -188,25 +197,25 @@ static const char doc[] =
 	"  iophase doctor -n nginx --fail-on warning  for scripts: 3 if there is a fault\n"
 	"  iophase doctor --set slow-turn.ms=200      all of the machine, with patience";
 
+static const struct argp_child children[] = { { &options_common, 0, NULL, 0 }, { 0 } };
+
+const struct argp doctor_argp = {
+	.options = option_table,
+	.parser = parse_option,
+	.args_doc = "[-- COMMAND [ARGS]]",
+	.doc = doc,
+	.children = children,
+};
+
 int doctor_main(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &options_common, 0, NULL, 0 }, { 0 } };
-	static const struct argp argp = {
-		.options = option_table,
-		.parser = parse_option,
-		.args_doc = "[-- COMMAND [ARGS]]",
-		.doc = doc,
-		.children = children,
-	};
-	struct doctor doctor = { .fail_on = NR_SEVERITIES, .worst = NR_SEVERITIES };
+	struct doctor doctor = doctor_default();
 	struct options options = {
 		.by = BY_PROCESS | BY_CALL, .sort = "wall", .doctor = &doctor,
 	};
 	int err;
 
-	for (int t = 0; t < NR_THRESHOLDS; t++)
-		doctor.thresholds[t] = thresholds[t].value;
-	err = options_parse_with(&options, &argp, argc, argv);
+	err = options_parse_with(&options, &doctor_argp, argc, argv);
 	if (err)
 		return -err - 1;
 	if (!options.duration_ns && !options.command)

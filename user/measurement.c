@@ -43,6 +43,7 @@ struct measurement {
 	u64 begin_ns;			/* of the interval */
 	u64 reports;
 	int signals, signal;		/* how many came, and the last of them */
+	bool quit;			/* by a key: nothing more is to be printed */
 	bool targeted;			/* there are targets, so their end is the end */
 	bool sampling;
 };
@@ -89,9 +90,10 @@ static void take_interval(struct measurement *m, struct reading *now, struct cos
 	}
 }
 
-/* Prints what was counted since the last report. */
+/* Prints what was counted since the last report, or has it shown. */
 static int report(struct measurement *m, bool last)
 {
+	const struct live *live = m->output->live;
 	struct reading now;
 	struct cost cost = cost_read(m->sampler);
 	struct report report = {
@@ -114,14 +116,25 @@ static int report(struct measurement *m, bool last)
 	if (!err) {
 		clock_gettime(CLOCK_REALTIME, &report.at);
 		report.duration_ns = now.now_ns - m->begin_ns;
-		m->begin_ns = now.now_ns;
 		m->reports++;
-		take_interval(m, &now, &cost);
-		m->output->print(m->sink.stream, &report);
+		if (!live) {
+			m->begin_ns = now.now_ns;
+			take_interval(m, &now, &cost);
+		}
+		if (live && !last)
+			live->show(&report, &now);
+		else
+			m->output->print(m->sink.stream, &report);
 		err = sink_flush(&m->sink);
 	}
 	reading_free(&now);
 	return err;
+}
+
+static void end_live(struct measurement *m)
+{
+	if (m->output->live)
+		m->output->live->end();
 }
 
 /* The end: no more is counted, and what was is printed. */
@@ -129,6 +142,9 @@ static int finish(struct measurement *m)
 {
 	int err;
 
+	end_live(m);
+	if (m->quit)
+		return 0;
 	if (m->sampling)
 		cost_sample_end(m->sampler);
 	err = session_stop(m->session);
@@ -189,22 +205,47 @@ static bool signal_ends(struct measurement *m, bool by_user)
 	return false;
 }
 
+/* An interval is over; the last one is reported at the end. */
+static int end_interval(struct measurement *m, bool *over)
+{
+	const struct live *live = m->output->live;
+
+	*over = m->options->count && m->reports + 1 >= m->options->count;
+	if (*over || (live && !live->wanted()))
+		return 0;
+	return report(m, false);
+}
+
+/* Keys, for the screen. */
+static int take_input(struct measurement *m)
+{
+	switch (m->output->live->input(m->options)) {
+	case LIVE_GO_ON:
+		return 0;
+	case LIVE_INTERVAL:
+		return loop_timer(m->loop, LOOP_INTERVAL, m->options->interval_ns,
+				  m->options->interval_ns);
+	case LIVE_END:
+		m->quit = true;
+		return 0;
+	}
+	return 0;
+}
+
 /* Runs until one of the ends; 0, or an exit code after a message. */
 static int run(struct measurement *m)
 {
+	bool by_user, over = false;
 	int err = 0;
-	bool by_user;
 
-	while (!err && !targets_gone(m)) {
+	while (!err && !over && !m->quit && !targets_gone(m)) {
 		switch (loop_wait(m->loop, &m->signal, &by_user)) {
 		case LOOP_SIGNAL:
 			if (signal_ends(m, by_user))
 				return 0;
 			break;
 		case LOOP_INTERVAL:
-			if (m->options->count && m->reports + 1 >= m->options->count)
-				return 0;
-			err = report(m, false);
+			err = end_interval(m, &over);
 			break;
 		case LOOP_DURATION:
 			return 0;
@@ -215,6 +256,12 @@ static int run(struct measurement *m)
 			err = sample(m);
 			break;
 		case LOOP_TARGET:
+			break;
+		case LOOP_INPUT:
+			err = take_input(m);
+			break;
+		case LOOP_RESIZE:
+			m->output->live->resize();
 			break;
 		case LOOP_ERROR:
 			return fail(EXIT_RUNTIME, "epoll_wait: %s", strerror(errno));
@@ -229,7 +276,8 @@ static int start_timers(struct measurement *m)
 	int err = 0;
 
 	/* An end that falls on that of an interval would bring an empty report after its own. */
-	if (options->interval_ns && options->duration_ns % options->interval_ns == 0) {
+	if (options->interval_ns && !m->output->live &&
+	    options->duration_ns % options->interval_ns == 0) {
 		u64 count = options->duration_ns / options->interval_ns;
 
 		if (count && (!options->count || count < options->count))
@@ -287,10 +335,24 @@ static int start(struct measurement *m)
 	return err;
 }
 
+/* The screen, and the keys and changes of size that are for it. */
+static int begin_live(struct measurement *m)
+{
+	int err = m->output->live->begin(m->options);
+
+	if (err)
+		return err;
+	loop_resize();
+	err = loop_input(m->loop, STDIN_FILENO);
+	return err ? fail(EXIT_RUNTIME, "cannot wait for keys: %s", strerror(-err)) : 0;
+}
+
 static int measure(struct measurement *m)
 {
 	int err = start(m);
 
+	if (!err && m->output->live)
+		err = begin_live(m);
 	if (err)
 		return err;
 	if (m->output->begin)
@@ -345,6 +407,7 @@ int measurement_run(struct options *options, const struct output *output)
 		return err;
 	m.loop = loop_open(options->command ? 2 : 1, sink_remove);
 	err = m.loop ? measure(&m) : EXIT_RUNTIME;
+	end_live(&m);
 	if (err)
 		sink_abandon(&m.sink);
 	else

@@ -12,6 +12,7 @@
 #include "fail.h"
 #include "model/rows.h"
 #include "text.h"
+#include "stat.h"
 #include "version.h"
 
 enum {
@@ -69,11 +70,12 @@ static const char doc[] =
 	"  iophase -p 1234 -d 10          one process for ten seconds\n"
 	"  iophase -n nginx 1             all of nginx, every second\n"
 	"  iophase -- curl -s localhost   a command from its start to its end\n\n"
-	"Other commands: iophase doctor, iophase probes.";
+	"Other commands: iophase top, iophase doctor, iophase probes.";
 
 /* The words of an option that takes one of several, in the order of its enum. */
-static const char *const format_words[] = { "table", "json", "ndjson", "csv", NULL };
-static const char *const color_words[] = { "auto", "always", "never", NULL };
+const char *const format_words[] = { "table", "json", "ndjson", "csv", NULL };
+const char *const by_words[] = { "process", "thread", "call", "fd", "loop", "model", NULL };
+const char *const color_words[] = { "auto", "always", "never", NULL };
 
 static int word_index(const char *const *words, const char *word)
 {
@@ -137,8 +139,6 @@ static bool parse_comm(struct options *options, const char *name)
 
 static bool parse_by(const char *text, unsigned int *by)
 {
-	static const char *const words[] = { "process", "thread", "call", "fd", "loop", "model", NULL };
-
 	*by = 0;
 	while (true) {
 		char word[16];
@@ -146,7 +146,7 @@ static bool parse_by(const char *text, unsigned int *by)
 		int i;
 
 		snprintf(word, sizeof(word), "%.*s", (int)len, text);
-		i = word_index(words, word);
+		i = word_index(by_words, word);
 		if (i < 0)
 			return false;
 		*by |= 1u << i;
@@ -183,14 +183,20 @@ static int parse_calls(struct options *options, const char *list)
 	return 0;
 }
 
+int options_interval(struct options *options, const char *arg)
+{
+	if (options->interval_ns)
+		return options_usage("one argument too many", arg);
+	if (!parse_seconds(arg, &options->interval_ns))
+		return options_usage("an interval in seconds is needed, not", arg);
+	return 0;
+}
+
 static int parse_position(struct options *options, char *arg)
 {
 	/* argp hands over "--" and what follows through ARGP_KEY_ARGS, see below. */
-	if (!options->interval_ns) {
-		if (!parse_seconds(arg, &options->interval_ns))
-			return options_usage("an interval in seconds is needed, not", arg);
-		return 0;
-	}
+	if (!options->interval_ns)
+		return options_interval(options, arg);
 	if (options->count)
 		return options_usage("one argument too many", arg);
 	if (!parse_u64(arg, UINT32_MAX, &options->count) || !options->count)
@@ -386,17 +392,19 @@ int options_parse_with(struct options *options, const struct argp *argp, int arg
 	return code ? -code - 1 : 0;
 }
 
+static const struct argp_child children[] = { { &options_common, 0, NULL, 0 }, { 0 } };
+
+const struct argp stat_argp = {
+	.options = stat_table,
+	.parser = parse_stat,
+	.args_doc = "[INTERVAL [COUNT]]\n[-- COMMAND [ARGS]]",
+	.doc = doc,
+	.children = children,
+};
+
 int options_parse(struct options *options, int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &options_common, 0, NULL, 0 }, { 0 } };
-	static const struct argp argp = {
-		.options = stat_table,
-		.parser = parse_stat,
-		.args_doc = "[INTERVAL [COUNT]]\n[-- COMMAND [ARGS]]",
-		.doc = doc,
-		.children = children,
-	};
 
 	*options = (struct options){ .by = BY_PROCESS | BY_CALL, .sort = "wall" };
-	return options_parse_with(options, &argp, argc, argv);
+	return options_parse_with(options, &stat_argp, argc, argv);
 }

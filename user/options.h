@@ -39,6 +39,7 @@ struct options {
 	u64 count;			/* intervals, 0: no limit */
 	u64 duration_ns;		/* 0: no limit */
 	bool timestamp;
+	bool live;			/* a screen; rows of threads are of those that live */
 	enum backend backend;
 
 	unsigned int by;		/* BY_* */
@@ -52,11 +53,17 @@ struct options {
 	struct doctor *doctor;		/* signs of misuse are looked for; NULL: they are not */
 };
 
+/* The words that options take, in the order of their enum, or of BY_*; NULL at the end. */
+extern const char *const format_words[], *const color_words[], *const by_words[];
+
 /* What all commands that measure understand; their parsers hand it their options as its input. */
 extern const struct argp options_common;
 
 /* Says "WHAT: 'VALUE' (see iophase --help)", and returns what a parser is to return then. */
 int options_usage(const char *what, const char *value);
+
+/* Parses an argument that is an interval, the only one; what a parser is to return. */
+int options_interval(struct options *options, const char *arg);
 
 /* Parses as options_parse() does, by @argp, into @options, which hold what is the default. */
 int options_parse_with(struct options *options, const struct argp *argp, int argc, char **argv);

@@ -20,6 +20,9 @@ $(UNIT)/rules.test: $(ROWS) $(call objects,$(patsubst user/%.c,%,$(wildcard user
 		    doctor/finding doctor/habits model/fd text) $(wildcard tests/unit/rules/* user/doctor/*.h user/doctor/*.def)
 # A test that is in no table would be one that is never run.
 $(UNIT)/rules.test: private CFLAGS += -Wmissing-prototypes
+$(UNIT)/top.test: $(ROWS) $(call objects,$(addprefix top/,bar browser canvas fields fields_calls \
+		  fields_objects frame item news view) model/fd text doctor/finding doctor/habits) \
+		  $(call objects,$(patsubst user/%.c,%,$(wildcard user/doctor/rules*.c)))
 $(UNIT)/options.test: $(ROWS) $(call objects,options text hooks/backend)
 
 SYMBOLS := $(call objects,$(filter-out stack/traceback,$(patsubst user/%.c,%,$(wildcard user/stack/*.c))) \

@@ -191,8 +191,8 @@ static void print_head(FILE *out, const struct finding *finding, bool color)
 	text_wrap(out, strlen(severity) + 2, INDENT, line);
 }
 
-static void print_finding(FILE *out, const struct report *report, const struct finding *finding,
-			  bool color)
+void finding_print(FILE *out, const struct report *report, const struct finding *finding,
+		   bool color)
 {
 	print_head(out, finding, color);
 	print_wrapped(out, "", finding->verdict);
@@ -249,7 +249,7 @@ static void print(FILE *out, const struct report *report)
 
 	diagnosis_make(&diagnosis, report);
 	for (u32 i = 0; i < diagnosis.findings.count; i++)
-		print_finding(out, report, &diagnosis.findings.list[i],
+		finding_print(out, report, &diagnosis.findings.list[i],
 			      colored(out, report->options));
 	print_watched(out, report, &diagnosis);
 	report_losses(out, report);

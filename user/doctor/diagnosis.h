@@ -19,6 +19,10 @@ struct diagnosis {
 void diagnosis_make(struct diagnosis *diagnosis, const struct report *report);
 void diagnosis_free(struct diagnosis *diagnosis);
 
+/* One finding in words, on lines of 80 columns. */
+void finding_print(FILE *out, const struct report *report, const struct finding *finding,
+		   bool color);
+
 #define WHERE_MAX 24
 
 /* Where in the program: @lines, the innermost first, with @escape for names; how many there are. */

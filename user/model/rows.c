@@ -265,6 +265,8 @@ static void row_add(struct row *row, const struct row *more)
 	row->timeouts += more->timeouts;
 	if (!row->comm[0])
 		memcpy(row->comm, more->comm, COMM_LEN);
+	if (!row->proc_comm[0])
+		memcpy(row->proc_comm, more->proc_comm, COMM_LEN);
 	if (more->hist) {
 		u64 *buckets = &row_hist(row)->buckets[0][0];
 		const u64 *added = &more->hist->buckets[0][0];
@@ -316,7 +318,7 @@ static void many_subtract(struct row_fd *fd, const struct row_fd *before)
 }
 
 /* The last report of an interval was judged as it then was, which may have become another. */
-static void fd_subtract(struct row_fd *fd, const struct row_fd *before)
+void row_fd_subtract(struct row_fd *fd, const struct row_fd *before)
 {
 	struct descriptor_sum *sum = &fd->descriptor.sum, judged = *sum;
 	const struct descriptor_sum *was = &before->descriptor.sum;
@@ -334,6 +336,11 @@ static void fd_subtract(struct row_fd *fd, const struct row_fd *before)
 	sum->undrained = judged.undrained;
 }
 
+void row_loop_subtract(struct row_loop *loop, const struct row_loop *before)
+{
+	loop_add(&loop->figures, &before->figures, -1);
+}
+
 static void row_subtract(struct row *row, const struct row *before)
 {
 	bool many = row->fd && row->fd->many;
@@ -348,9 +355,9 @@ static void row_subtract(struct row *row, const struct row *before)
 	row->wait_calls -= before->wait_calls;
 	row->timeouts -= before->timeouts;
 	if (before->fd && row->fd)
-		fd_subtract(row->fd, before->fd);
+		row_fd_subtract(row->fd, before->fd);
 	if (before->loop && row->loop)
-		loop_add(&row->loop->figures, &before->loop->figures, -1);
+		row_loop_subtract(row->loop, before->loop);
 	if (before->model && row->model)
 		add_all((u64 *)&row->model->sum, (const u64 *)&before->model->sum,
 			NR_MODEL_FIGURES, -1);

@@ -28,7 +28,27 @@ struct report {
 	struct session *session;	/* to ask for stacks */
 };
 
+/* What is to be done after a key. */
+enum live_wish { LIVE_GO_ON, LIVE_INTERVAL, LIVE_END };
+
+/* A screen, which is shown while the measurement runs. */
+struct live {
+	/* The watch has begun; the screen is taken. 0, or an exit code after a message. */
+	int (*begin)(const struct options *options);
+	/* All that was counted since then, with what is in @reading, which it takes over. */
+	void (*show)(const struct report *report, struct reading *reading);
+	/* Whether show() is to be called now. */
+	bool (*wanted)(void);
+	/* There are keys. LIVE_INTERVAL: options->interval_ns is another one now. */
+	enum live_wish (*input)(struct options *options);
+	/* The terminal has another size. */
+	void (*resize)(void);
+	/* The terminal is as it was before; also where begin() was not called, or failed. */
+	void (*end)(void);
+};
+
 struct output {
+	const struct live *live;	/* NULL: none. Its reports are of all of the time since the start */
 	/* Once, before the first report; NULL: nothing to do. */
 	void (*begin)(FILE *out, const struct options *options);
 	void (*print)(FILE *out, const struct report *report);

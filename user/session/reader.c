@@ -47,6 +47,7 @@ static int add_in_flight(struct reading *reading, const struct thread_record *re
 	reading->in_flight = bigger;
 	thread = &bigger[reading->nr_in_flight++];
 	*thread = (struct in_flight){
+		.proc = record->proc,
 		.tgid = record->tgid,
 		.tid = record->tid,
 		.call = record->call,
@@ -97,6 +98,7 @@ static int add_thread(struct session *session, struct reading *reading,
 			continue;
 		row = row_of(reading, record->proc, record->tid, slots[i].call);
 		set_comm(row, comm);
+		memcpy(row->proc_comm, record->proc_comm, COMM_LEN);
 		row_add_call(row, slots[i].call, &slots[i].sum);
 	}
 	if (record->waker_run && has_row(session, record->waker_call))

@@ -100,7 +100,8 @@ static int set_knobs(struct session *session)
 	rodata->filter.by_uid = options->uids.count;
 	rodata->knobs.min_ns = options->min_ns;
 	rodata->knobs.failed_only = options->failed_only;
-	rodata->knobs.per_thread = options->by & BY_THREAD;
+	/* On a screen, ended threads are part of their process: they may be many. */
+	rodata->knobs.per_thread = options->by & BY_THREAD && !options->live;
 	rodata->knobs.models_by_fd = options->by & BY_FD;
 	if (options->doctor)
 		rodata->knobs.limits = doctor_limits(options->doctor);

@@ -15,6 +15,7 @@ struct session;
 
 /* A thread inside a watched call at the moment of a reading. */
 struct in_flight {
+	proc_id proc;
 	u32 tgid, tid;
 	char comm[COMM_LEN];
 	u32 call;
