@@ -9,6 +9,7 @@
 #include "fail.h"
 #include "probes.h"
 #include "stat.h"
+#include "trace.h"
 #include "types.h"
 
 static const struct command {
@@ -16,6 +17,7 @@ static const struct command {
 	int (*main)(int argc, char **argv);
 } commands[] = {
 	{ "stat", stat_main },
+	{ "trace", trace_main },
 	{ "doctor", doctor_main },
 	{ "probes", probes_main },
 };

@@ -23,6 +23,7 @@
 #include "fail.h"
 #include "hooks/kernel.h"
 #include "session/session_private.h"
+#include "trace.h"
 
 static int add_ids(struct bpf_map *map, const struct id_list *list)
 {
@@ -45,6 +46,8 @@ static int fill_filter(struct session *session)
 	err = add_ids(skel->maps.filter_tgids, &options->tgids);
 	err = err ? : add_ids(skel->maps.filter_tids, &options->tids);
 	err = err ? : add_ids(skel->maps.filter_uids, &options->uids);
+	if (!err && options->trace)
+		err = add_ids(skel->maps.filter_fds, &options->trace->fds);
 	for (u32 i = 0; !err && i < options->comm_count; i++)
 		err = bpf_map__update_elem(skel->maps.filter_comms, options->comms[i], COMM_LEN,
 					   &passes, 1, BPF_ANY);
@@ -102,6 +105,8 @@ static int set_knobs(struct session *session)
 	rodata->knobs.failed_only = options->failed_only;
 	rodata->knobs.per_thread = options->by & BY_THREAD;
 	rodata->knobs.models_by_fd = options->by & BY_FD;
+	rodata->knobs.trace = options->trace;
+	rodata->filter.by_fd = options->trace && options->trace->fds.count;
 	if (options->doctor)
 		rodata->knobs.limits = doctor_limits(options->doctor);
 	hooks_set_knobs(&session->hooks, session->skel);
@@ -174,6 +179,9 @@ static int open_programs(struct session *session)
 	err = hooks_choose(&session->hooks);
 	if (err)
 		return err;
+	/* A trace can do without: it then has numbers alone. */
+	if (session->options->trace && *session->hooks.parts.lacks[PART_descriptors])
+		session->hooks.descriptors = false;
 	if (session->hooks.descriptors && *session->hooks.parts.lacks[PART_descriptors])
 		return fail(EXIT_RUNTIME, "no descriptors and event loops here: %s",
 			    field_text(session->hooks.parts.lacks[PART_descriptors]));
@@ -188,6 +196,9 @@ static int open_programs(struct session *session)
 	if (!session->options->doctor)
 		drop_doctor_maps(session->skel);
 	size_model_maps(session->skel, session->options->by);
+	if (session->options->trace)
+		bpf_map__set_max_entries(session->skel->maps.traced,
+					 session->options->trace->buffer_bytes);
 	hooks_autoload(&session->hooks, session->skel, session->options->selected);
 	/* libbpf loads them once more. */
 	kernel_drop_types(&session->kernel);
@@ -238,7 +249,7 @@ struct session *session_open(const struct options *options)
 	session->hooks = (struct hooks){
 		.kernel = &session->kernel,
 		.backend = options->backend,
-		.descriptors = options->doctor || options->by & BY_OTHERS,
+		.descriptors = options->doctor || options->trace || options->by & BY_OTHERS,
 		.models = options->by & BY_MODEL,
 		.doctor = options->doctor,
 	};
@@ -491,6 +502,7 @@ void session_close(struct session *session)
 	if (!session)
 		return;
 	signs_close(session);
+	tracing_close(session);
 	descriptors_close(session);
 	event_loops_close(session);
 	models_close(session);

@@ -98,6 +98,17 @@ bool session_stack(struct session *session, u64 object, enum stack_kind kind,
 		   struct user_stack *stack);
 
 /*
+ * Of a trace: hands each record that is in the ring by now to @take, the oldest first, valid until it
+ * returns. Returns their number, and in *@fill which part of the ring they took.
+ */
+u64 session_trace(struct session *session,
+		  void (*take)(void *context, const void *record, size_t size), void *context,
+		  double *fill);
+
+/* Calls that were to be traced, and for which there was no room in the ring, since the start. */
+u64 session_trace_lost(const struct session *session);
+
+/*
  * Takes the rows of processes that have ended out of the kernel, where there is room for a
  * limited number, so it is to be called every few seconds; readings still have them. 0, or an
  * exit code after a message.
