@@ -309,9 +309,9 @@ static void call_line(struct trace *trace, const struct trace_call *call)
 	line_char(line, ')');
 	put_result(trace, call);
 	put_scan(line, call);
-	put_events(trace, call);
 	put_disk(line, call);
 	put_waker(line, call);
+	put_events(trace, call);
 	line_write(line, trace->out);
 }
 
