@@ -81,7 +81,7 @@ demo: demo-deps
 	$(Q)tests/demo.sh
 
 test: test-deps vm-deps
-	$(Q)$(MAKE) --no-print-directory iophase exact-build unit-build doctor-build
+	$(Q)$(MAKE) --no-print-directory iophase exact-build unit-build doctor-build trace-build
 	$(Q)$(MAKE) --no-print-directory STATIC=1 $(OUT)/static/iophase
 	$(Q)tests/run.sh $(SUITES)
 
@@ -99,5 +99,5 @@ clean:
 	$(Q)rm -rf $(OUT) iophase
 
 -include tests/truth/rules.mk tests/exact/rules.mk tests/unit/rules.mk tests/bench/rules.mk tests/vm/rules.mk \
-	 tests/doctor/rules.mk tests/lab/rules.mk
+	 tests/doctor/rules.mk tests/lab/rules.mk tests/trace/rules.mk
 -include $(OBJECTS:.o=.d) $(OUT)/iophase.bpf.d

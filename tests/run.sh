@@ -24,6 +24,7 @@ cli() {
 	done
 	return $status
 }
+trace() { $python tests/trace/run.py; }
 truth() { $python tests/truth/run.py; }
 fds() { $python tests/truth/fds.py --batch; }
 doctor() { $python tests/doctor/run.py --quick; }
@@ -48,7 +49,7 @@ kernels() {
 }
 
 suites=("$@")
-[ $# -gt 0 ] || suites=(unit cli truth fds cross doctor servers matrix)
+[ $# -gt 0 ] || suites=(unit cli truth trace fds cross doctor servers matrix)
 passed=0 failed=0 skipped=0
 for suite in "${suites[@]}"; do
 	log=$out/tests/$suite.tap

@@ -22,7 +22,7 @@
 /* From its end to its place in the ring a call takes so long at most, but for rare ones. */
 #define ON_ITS_WAY_NS	(2 * 1000000ull)
 
-#define BUFFER_MIB	16
+#define BUFFER_MIB	32
 #define BUFFER_MIB_MAX	1024
 
 static void show_call(void *context, const struct trace_call *call, const struct names *names)
@@ -66,9 +66,14 @@ static void begin(FILE *out, const struct options *options)
 	trace->stream = trace->names ? stream_open(&view, trace->names) : NULL;
 	if (!trace->stream)
 		exit(fail(EXIT_RUNTIME, "out of memory"));
-	trace->begin_day_ns = day_ns();
-	trace->begin_ns = clock_ns();
 	trace->gap_ns = GAP_MAX_NS;
+}
+
+/* Times are told from the moment on that the watch began, which is before a command does. */
+static void start_clock(struct trace *trace, struct session *session)
+{
+	trace->begin_ns = session_begin_ns(session);
+	trace->begin_day_ns = day_ns() - (clock_ns() - trace->begin_ns);
 	trace->format->begin(trace);
 }
 
@@ -79,6 +84,8 @@ static u64 drain(FILE *out, const struct options *options, struct session *sessi
 	double fill;
 
 	(void)out;
+	if (!trace->begin_ns)
+		start_clock(trace, session);
 	session_trace(session, take, trace, &fill);
 	if (last)
 		stream_end(trace->stream, session_trace_lost(session));
@@ -118,7 +125,7 @@ static const struct argp_option option_table[] = {
 	{ "no-names", KEY_NO_NAMES, 0, 0, "Descriptors by number alone", 3 },
 	{ "format", KEY_FORMAT, "FORMAT", 0, "table or ndjson (a JSON object a line, also by -j)", 3 },
 	{ "buffer", KEY_BUFFER, "MIB", 0,
-	  "Memory for calls that are not written yet: a power of two (default: 16)", 4 },
+	  "Memory for calls that are not written yet: a power of two (default: 32)", 4 },
 	{ 0 },
 };
 

@@ -395,6 +395,7 @@ int session_start(struct session *session)
 	/* What a thread waits on when it is adopted is to be known as what it is. */
 	if (!err && session->hooks.descriptors)
 		err = epolls_count(session);
+	session->begin_ns = clock_ns();
 	/* Only now does anything begin to be watched. */
 	err = err ? : adopt(session);
 	err = err ? : epolls_count(session);
@@ -403,6 +404,11 @@ int session_start(struct session *session)
 	if (!err && session->hooks.doctor)
 		signs_begin(session);
 	return err;
+}
+
+u64 session_begin_ns(const struct session *session)
+{
+	return session->begin_ns;
 }
 
 /* The programs that the kernel did not run because they were under way on that CPU. */

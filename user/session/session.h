@@ -83,6 +83,9 @@ struct session *session_open(const struct options *options);
 /* Begins to watch; 0, or an exit code after a message. */
 int session_start(struct session *session);
 
+/* When it began to, CLOCK_MONOTONIC. */
+u64 session_begin_ns(const struct session *session);
+
 /* Ends the counting; what was counted stays to be read. 0, or an exit code after a message. */
 int session_stop(struct session *session);
 

@@ -112,6 +112,8 @@ void stream_take(struct stream *stream, const void *record, size_t size)
 {
 	const struct trace_call *call = record;
 
+	if (size < sizeof(call->kind))
+		return;
 	if (call->kind == TRACE_NAME && size >= sizeof(struct trace_name))
 		names_add(stream->names, record);
 	else if (call->kind == TRACE_CALL && size >= offsetof(struct trace_call, events) &&

@@ -237,7 +237,8 @@ static void put_count(struct line *line, const char *what, u64 count)
 
 static void put_scan(struct line *line, const struct trace_call *call)
 {
-	if (!call_scanned(call))
+	/* The kernel refused it before it looked at anything. */
+	if (!call_scanned(call) || (call->ret < 0 && !call->asked && !call->scanned))
 		return;
 	if (call->flags & TRACE_ASKED_UNKNOWN)
 		line_text(line, " asked -");
@@ -262,7 +263,10 @@ static void put_events(struct trace *trace, const struct trace_call *call)
 		line_events(line, event->events, false);
 	}
 	if (cut && call_events(call))
-		put_count(line, " and more: ", cut);
+		{
+		put_count(line, ", ", cut);
+		line_text(line, " more");
+	}
 }
 
 static void put_waker(struct line *line, const struct trace_call *call)
