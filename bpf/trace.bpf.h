@@ -153,6 +153,8 @@ static __always_inline bool trace_passes(struct thread *th, struct trace_page *p
 			return true;
 		return args == ARGS_EPOLL && fd_asked_for(th->args[0]);
 	}
+	if (args == ARGS_SIGWAIT || args == ARGS_GETEVENTS || args == ARGS_SUBMIT)
+		return false;		/* on no descriptor */
 	if (fd_asked_for(th->args[0]))
 		return true;
 	if (args == ARGS_CTL || args == ARGS_SPLICE)

@@ -10,9 +10,11 @@ static const struct call *kind_of(const struct trace_call *call)
 	return &calls[call->call];
 }
 
-static bool is_wait(const struct trace_call *call)
+bool call_waits_on_set(const struct trace_call *call)
 {
-	return kind_of(call)->class == CLASS_WAIT;
+	u8 args = kind_of(call)->args;
+
+	return args == ARGS_SELECT || args == ARGS_POLL || args == ARGS_EPOLL;
 }
 
 /* What it was called with is known: it was seen to begin. */
@@ -23,9 +25,20 @@ static bool args_known(const struct trace_call *call)
 
 s64 call_fd(const struct trace_call *call)
 {
-	if (!args_known(call) || (is_wait(call) && kind_of(call)->args != ARGS_EPOLL))
+	if (!args_known(call))
 		return -1;
-	return kind_of(call)->args == ARGS_CTL ? (s32)call->args[2] : (s32)call->args[0];
+	switch (kind_of(call)->args) {
+	case ARGS_SELECT:
+	case ARGS_POLL:
+	case ARGS_SIGWAIT:
+	case ARGS_GETEVENTS:
+	case ARGS_SUBMIT:
+		return -1;
+	case ARGS_CTL:
+		return (s32)call->args[2];
+	default:
+		return (s32)call->args[0];
+	}
 }
 
 s64 call_other_fd(const struct trace_call *call)
@@ -90,7 +103,7 @@ const char *call_ctl_op(const struct trace_call *call)
 
 bool call_scanned(const struct trace_call *call)
 {
-	return is_wait(call) && !(call->flags & (TRACE_BEFORE | TRACE_UNFINISHED));
+	return call_waits_on_set(call) && !(call->flags & (TRACE_BEFORE | TRACE_UNFINISHED));
 }
 
 bool call_open_ended(const struct trace_call *call)
@@ -125,7 +138,7 @@ u64 call_events_cut(const struct trace_call *call)
 	bool bits = kind_of(call)->args == ARGS_SELECT;
 	u64 told = 0;
 
-	if (!is_wait(call) || call->ret <= 0)
+	if (!call_waits_on_set(call) || call->ret <= 0)
 		return 0;
 	/* Select returns how many bits are set, in three sets. */
 	for (u32 i = 0; i < call_events(call); i++)

@@ -6,7 +6,10 @@
 #include "trace/line.h"
 #include "types.h"
 
-/* Which of its arguments is its descriptor; -1: it is a wait on several. */
+/* It waits for some of a set of descriptors: select, poll, epoll. */
+bool call_waits_on_set(const struct trace_call *call);
+
+/* Which of its arguments is its descriptor; -1: it is on none, or waits for several. */
 s64 call_fd(const struct trace_call *call);
 
 /* Bytes it asked for, -1: none, or not known. */

@@ -202,7 +202,7 @@ static void call_object(struct trace *trace, const struct trace_call *call)
 	put_u64(line, "tid", call->tid);
 	put_name(line, "comm", call->comm);
 	put_times(line, call);
-	if (calls[call->call].class == CLASS_WAIT) {
+	if (call_waits_on_set(call)) {
 		if (calls[call->call].args == ARGS_EPOLL)
 			put_known(line, "fd", call_fd(call) >= 0, call_fd(call));
 		put_wait(trace, call);

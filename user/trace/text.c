@@ -165,6 +165,12 @@ static void put_fd(struct trace *trace, s64 fd, u64 object)
 	line_char(line, '>');
 }
 
+static void put_count(struct line *line, const char *what, u64 count)
+{
+	line_text(line, what);
+	line_u64(line, count);
+}
+
 static void put_arguments(struct trace *trace, const struct trace_call *call)
 {
 	struct line *line = &trace->line;
@@ -176,7 +182,14 @@ static void put_arguments(struct trace *trace, const struct trace_call *call)
 	case ARGS_EPOLL:
 		line_s64(line, (s32)call->args[0]);
 		break;
+	case ARGS_SIGWAIT:
+		break;
+	case ARGS_GETEVENTS:
+		put_count(line, "", call->args[1]);
+		put_count(line, ", ", call->args[2]);
+		break;
 	case ARGS_POLL:
+	case ARGS_SUBMIT:
 		line_u64(line, (u32)call->args[1]);
 		break;
 	case ARGS_CTL:
@@ -185,6 +198,11 @@ static void put_arguments(struct trace *trace, const struct trace_call *call)
 		line_text(line, op ? op : "?");
 		line_text(line, ", ");
 		put_fd(trace, call_fd(call), call->object);
+		break;
+	case ARGS_URING:
+		line_s64(line, (s32)call->args[0]);
+		put_count(line, ", ", (u32)call->args[1]);
+		put_count(line, ", ", (u32)call->args[2]);
 		break;
 	default:
 		put_fd(trace, call_fd(call), call->object);
@@ -227,12 +245,6 @@ static void put_result(struct trace *trace, const struct trace_call *call)
 	} else {
 		line_s64(line, call->ret);
 	}
-}
-
-static void put_count(struct line *line, const char *what, u64 count)
-{
-	line_text(line, what);
-	line_u64(line, count);
 }
 
 static void put_scan(struct line *line, const struct trace_call *call)
