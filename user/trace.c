@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "fail.h"
 #include "measurement.h"
+#include "timeline/timeline.h"
 #include "output/output.h"
 
 /*
@@ -29,8 +30,9 @@ static void show_call(void *context, const struct trace_call *call, const struct
 {
 	struct trace *trace = context;
 
-	(void)names;
 	trace->format->call(trace, call);
+	if (trace->timeline)
+		timeline_call(trace->timeline, call, names);
 }
 
 static void show_lost(void *context, u64 calls)
@@ -38,6 +40,8 @@ static void show_lost(void *context, u64 calls)
 	struct trace *trace = context;
 
 	trace->format->lost(trace, calls);
+	if (trace->timeline)
+		timeline_lost(trace->timeline, calls);
 }
 
 static void take(void *context, const void *record, size_t size)
@@ -75,6 +79,12 @@ static void start_clock(struct trace *trace, struct session *session)
 	trace->begin_ns = session_begin_ns(session);
 	trace->begin_day_ns = day_ns() - (clock_ns() - trace->begin_ns);
 	trace->format->begin(trace);
+	if (!trace->timeline_path)
+		return;
+	trace->timeline = timeline_open(trace->timeline_sink.stream, trace->begin_ns,
+					trace->begin_day_ns);
+	if (!trace->timeline)
+		exit(fail(EXIT_RUNTIME, "out of memory"));
 }
 
 static u64 drain(FILE *out, const struct options *options, struct session *session, bool last)
@@ -112,7 +122,7 @@ static void print(FILE *out, const struct report *report)
 
 static const struct output output_trace = { .begin = begin, .drain = drain, .print = print };
 
-enum { KEY_FD = 768, KEY_BUFFER, KEY_NO_NAMES, KEY_FORMAT };
+enum { KEY_FD = 768, KEY_BUFFER, KEY_NO_NAMES, KEY_FORMAT, KEY_TIMELINE };
 
 static const struct argp_option option_table[] = {
 	{ "calls", 'e', "LIST", 0,
@@ -124,6 +134,8 @@ static const struct argp_option option_table[] = {
 	{ "timestamp", 'T', 0, 0, "Print the time of day, and not since the start", 3 },
 	{ "no-names", KEY_NO_NAMES, 0, 0, "Descriptors by number alone", 3 },
 	{ "format", KEY_FORMAT, "FORMAT", 0, "table or ndjson (a JSON object a line, also by -j)", 3 },
+	{ "timeline", KEY_TIMELINE, "FILE", 0,
+	  "Write a timeline for ui.perfetto.dev besides; -o FILE.pftrace: nothing else", 3 },
 	{ "buffer", KEY_BUFFER, "MIB", 0,
 	  "Memory for calls that are not written yet: a power of two (default: 32)", 4 },
 	{ 0 },
@@ -172,6 +184,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_FORMAT:
 		return set_format(options, arg);
+	case KEY_TIMELINE:
+		trace->timeline_path = arg;
+		return *arg ? 0 : options_usage("--timeline: no file", arg);
 	case KEY_BUFFER:
 		return set_buffer(trace, arg);
 	default:
@@ -186,7 +201,44 @@ static const char doc[] =
 	"  iophase trace -p 1234 -e wait      what its event loop waits for\n"
 	"  iophase trace -p 1234 -m 10000     calls that took 10 ms or more\n"
 	"  iophase trace -n nginx --fd 8 -x   what fails on descriptor 8\n"
-	"  iophase trace -j -o run.ndjson -- curl -s localhost";
+	"  iophase trace -j -o run.ndjson -- curl -s localhost\n"
+	"  iophase trace -p 1234 -d 5 -o run.pftrace   a timeline, for ui.perfetto.dev";
+
+/* "-o FILE.pftrace" means a timeline; what is said besides goes to the standard output. */
+static void choose_format(struct trace *trace, struct options *options)
+{
+	static const char suffix[] = ".pftrace";
+	size_t length = options->output ? strlen(options->output) : 0;
+
+	trace->format = options->format == FORMAT_TABLE ? &trace_text : &trace_ndjson;
+	if (length < sizeof(suffix) || strcmp(options->output + length - strlen(suffix), suffix) ||
+	    trace->timeline_path || options->format != FORMAT_TABLE)
+		return;
+	trace->format = &trace_silent;
+	trace->timeline_path = options->output;
+	options->output = NULL;
+}
+
+static int run(struct trace *trace, struct options *options)
+{
+	int err = 0, end;
+
+	if (trace->timeline_path)
+		err = sink_open(&trace->timeline_sink, trace->timeline_path, NULL);
+	if (err)
+		return err;
+	err = measurement_run(options, &output_trace);
+	if (!trace->timeline_path)
+		return err;
+	timeline_close(trace->timeline);
+	/* Without a begin there was no measurement. */
+	if (!trace->timeline) {
+		sink_abandon(&trace->timeline_sink);
+		return err;
+	}
+	end = sink_close(&trace->timeline_sink);
+	return err ? : end;
+}
 
 int trace_main(int argc, char **argv)
 {
@@ -206,8 +258,8 @@ int trace_main(int argc, char **argv)
 
 	if (err)
 		return -err - 1;
-	trace.format = options.format == FORMAT_TABLE ? &trace_text : &trace_ndjson;
-	err = measurement_run(&options, &output_trace);
+	choose_format(&trace, &options);
+	err = run(&trace, &options);
 	stream_close(trace.stream);
 	names_close(trace.names);
 	return err;

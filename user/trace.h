@@ -4,12 +4,14 @@
 #define IOPHASE_TRACE_H
 
 #include "options.h"
+#include "sink.h"
 #include "trace/line.h"
 #include "trace/names.h"
 #include "trace/stream.h"
 
 struct report;
 struct session;
+struct timeline;
 struct trace;
 
 /* A way to show a trace: one file behind one struct. All print to trace->out. */
@@ -21,7 +23,8 @@ struct trace_format {
 	void (*end)(struct trace *trace, const struct report *report);
 };
 
-extern const struct trace_format trace_text, trace_ndjson;
+/* trace_silent shows nothing, where there is a timeline alone. */
+extern const struct trace_format trace_text, trace_ndjson, trace_silent;
 
 struct trace {
 	/* What is asked for. */
@@ -29,6 +32,7 @@ struct trace {
 	u64 buffer_bytes;	/* of the ring in the kernel: a power of two of pages */
 	bool no_names;		/* descriptors by number alone */
 	const struct trace_format *format;
+	const char *timeline_path;	/* NULL: no timeline is written */
 
 	/* What is under way. */
 	const struct options *options;
@@ -37,6 +41,8 @@ struct trace {
 	struct stream *stream;	/* NULL: it has not begun */
 	struct names *names;
 	struct line line;	/* that is being made */
+	struct timeline *timeline;
+	struct sink timeline_sink;
 	u64 begin_ns;		/* CLOCK_MONOTONIC, and the time of day then */
 	u64 begin_day_ns;
 	u64 gap_ns;		/* between two looks into the ring */

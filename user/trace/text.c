@@ -372,6 +372,28 @@ static void end(struct trace *trace, const struct report *report)
 	print_remarks(trace->out, report);
 }
 
+static void silent_begin(struct trace *trace)
+{
+	(void)trace;
+}
+
+static void silent_call(struct trace *trace, const struct trace_call *call)
+{
+	(void)trace;
+	(void)call;
+}
+
+static void silent_lost(struct trace *trace, u64 count)
+{
+	(void)trace;
+	(void)count;
+}
+
+const struct trace_format trace_silent = {
+	.escape = text_json_name, .begin = silent_begin, .call = silent_call, .lost = silent_lost,
+	.end = end,
+};
+
 const struct trace_format trace_text = {
 	.escape = text_name, .begin = begin, .call = call_line, .lost = lost, .end = end,
 };
