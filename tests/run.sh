@@ -24,7 +24,13 @@ cli() {
 	done
 	return $status
 }
-trace() { $python tests/trace/run.py; }
+trace() {
+	local status=0
+	for script in run timeline; do
+		$python tests/trace/$script.py || status=1
+	done
+	return $status
+}
 truth() { $python tests/truth/run.py; }
 fds() { $python tests/truth/fds.py --batch; }
 doctor() { $python tests/doctor/run.py --quick; }

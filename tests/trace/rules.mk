@@ -15,3 +15,8 @@ $(TRACE):
 	$(Q)mkdir -p $@
 
 -include $(wildcard $(TRACE)/*.d)
+
+# By which a timeline is read again: not what it is written by.
+trace-build: $(TRACE)/perfetto_pb2.py
+$(TRACE)/perfetto_pb2.py: user/timeline/perfetto.proto | $(TRACE)
+	$(call say,PROTO,$@)protoc --proto_path=$(<D) --python_out=$(@D) $<

@@ -2,13 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Traces of programs that know what each of their calls did, in TAP."""
 
-import argparse
-import collections
 import fnmatch
 import importlib.util
 import json
 import os
-import pathlib
 import sys
 
 sys.dont_write_bytecode = True
@@ -230,12 +227,7 @@ def tests(args):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--iophase", type=pathlib.Path, default=harness.ROOT / "iophase")
-    parser.add_argument("--only", metavar="PATTERN", default="*")
-    parser.add_argument("--backend", help="the backend iophase is to use")
-    args = parser.parse_args()
-    args.options = ["--backend", args.backend] if args.backend else []
+    args = trace.arguments(__doc__)
     tap = harness.Tap()
     for name, test in tests(args):
         if not fnmatch.fnmatch(name, f"*{args.only}*"):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the tests of `iophase trace` share: running it, and reading the lines it writes."""
 
+import argparse
 import collections
 import json
 import pathlib
@@ -18,6 +19,16 @@ from harness import Failure
 PROGRAMS = harness.ROOT / ".output/tests/trace"
 
 Trace = collections.namedtuple("Trace", "begin calls lost end lines")
+
+
+def arguments(about):
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--iophase", type=pathlib.Path, default=harness.ROOT / "iophase")
+    parser.add_argument("--only", metavar="PATTERN", default="*")
+    parser.add_argument("--backend", help="the backend iophase is to use")
+    args = parser.parse_args()
+    args.options = ["--backend", args.backend] if args.backend else []
+    return args
 
 
 def call_kinds():
