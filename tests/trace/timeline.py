@@ -177,7 +177,8 @@ def served(args):
     judge(found, lines)
     flows = {flow: packet for packet in found.on("ready", INSTANT)
              for flow in packet.event.flow_ids}
-    ends = [(flow, packet) for packet in found.events for flow in packet.event.terminating_flow_ids]
+    ends = [(flow, packet) for packet in found.events for flow in packet.event.terminating_flow_ids
+            if packet.event.name not in PHASES]
     seen = {call["begin_ns"]: call for call in lines.calls}
     for flow, packet in ends:
         ready, call = flows[flow], seen[packet.timestamp]
