@@ -161,7 +161,7 @@ def burst(args, count, threads, *options):
     found, text = trace.watch(args.iophase, [PROGRAMS / "burst", count, threads],
                               ["-e", "write", *options, *args.options])
     errors = list(trace.errors(found))
-    made = int(text)
+    made = int(text.split()[0])
     shown = sum(call["name"] == "/dev/null" for call in found.calls)
     rest = len(found.calls) - shown
     lost = found.end["calls_lost"]
