@@ -154,6 +154,8 @@ static __always_inline int wait_ends(struct thread *th, struct activity *act, u3
 		wait_counts(th, loop, args, ret, now);
 	if (knobs.doctor)
 		signs_wait(th, act, call, ret, now);
+	if (knobs.trace)
+		trace_reports_begin(th->enter_ns);
 	if (ret > 0)
 		wait_reports(th, act->loop_watch, act->loop, ret, now);
 	act->told_ns = now;
@@ -179,6 +181,8 @@ __noinline int ctl_ends(struct thread *th, struct activity *act, s64 ret)
 	if (!key.ep)
 		return 0;
 	file = (u64)file_of(task, th->args[2]);
+	if (knobs.trace)
+		trace_object(bpf_map_lookup_elem(&descriptors, &file), file, th->enter_ns, CALL_epoll_ctl);
 	if (!ret)
 		first = watched_enters(key.ep, file, th->args[1], th->args[2], th->proc);
 	else
@@ -300,6 +304,8 @@ __noinline int descriptor_called(struct thread *th, struct activity *act, u32 ca
 	d = file ? bpf_map_lookup_elem(&descriptors, &file) : NULL;
 	if (!d)
 		return 0;
+	if (knobs.trace)
+		trace_object(d, file, th->enter_ns, call);
 	if (act->counted) {
 		ADD(&d->sum, calls, 1);
 		ADD(&d->sum, wall_ns, now - th->enter_ns);

@@ -160,6 +160,17 @@ static __always_inline bool group_exits(struct task_struct *task)
 	return task->signal->flags & SIGNAL_GROUP_EXIT;
 }
 
+/* It dies inside a call, for which there is no end but this. */
+static __always_inline void trace_unfinished(struct thread *th)
+{
+	u32 flags = TRACE_UNFINISHED | (th->began_before ? TRACE_BEFORE : 0);
+	u64 now = bpf_ktime_get_ns();
+
+	switch_check(th, now);
+	if (call_kinds[th->call & (NR_CALL_KINDS - 1)].selected)
+		trace_emit(th, th->call, 0, now, flags);
+}
+
 /* All that the thread counted goes to the row that outlives it. */
 static __always_inline void watch_end(struct task_struct *task, struct thread *th)
 {
@@ -180,6 +191,8 @@ static __always_inline void watch_end(struct task_struct *task, struct thread *t
 	}
 	if (knobs.doctor)
 		loop_left(task);
+	if (knobs.trace && th->call && !stopped)
+		trace_unfinished(th);
 	if (th->call && th->call < NR_CALLS && !th->began_before && !stopped) {
 		slot = slot_of(th, th->call);
 		if (slot)

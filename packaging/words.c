@@ -14,6 +14,7 @@
 /* Those of WORD_ONE are filled in from the tables of the program. */
 static struct option_words table[] = {
 	{ "backend", WORD_ONE, false, { 0 } },
+	{ "buffer", WORD_ANY, false, { 0 } },
 	{ "by", WORD_ONE, true, { 0 } },
 	{ "calls", WORD_ONE, true, { 0 } },
 	{ "cgroup", WORD_DIRECTORY, false, { 0 } },
@@ -21,6 +22,7 @@ static struct option_words table[] = {
 	{ "comm", WORD_COMM, false, { 0 } },
 	{ "duration", WORD_ANY, false, { 0 } },
 	{ "fail-on", WORD_ONE, false, { 0 } },
+	{ "fd", WORD_ANY, true, { 0 } },
 	{ "format", WORD_ONE, false, { 0 } },
 	{ "min-us", WORD_ANY, false, { 0 } },
 	{ "output", WORD_FILE, false, { 0 } },
@@ -32,6 +34,7 @@ static struct option_words table[] = {
 	} },
 	{ "sort", WORD_ONE, false, { 0 } },
 	{ "tid", WORD_TID, true, { 0 } },
+	{ "timeline", WORD_FILE, false, { 0 } },
 	{ "top", WORD_ANY, false, { 0 } },
 	{ "uid", WORD_UID, true, { 0 } },
 };

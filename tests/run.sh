@@ -24,6 +24,13 @@ cli() {
 	done
 	return $status
 }
+trace() {
+	local status=0
+	for script in run timeline; do
+		$python tests/trace/$script.py || status=1
+	done
+	return $status
+}
 truth() { $python tests/truth/run.py; }
 fds() { $python tests/truth/fds.py --batch; }
 doctor() { $python tests/doctor/run.py --quick; }
@@ -57,7 +64,7 @@ kernels() {
 }
 
 suites=("$@")
-[ $# -gt 0 ] || suites=(unit cli screen truth fds cross doctor servers lab matrix)
+[ $# -gt 0 ] || suites=(unit cli screen truth trace fds cross doctor servers lab matrix)
 passed=0 failed=0 skipped=0
 for suite in "${suites[@]}"; do
 	log=$out/tests/$suite.tap

@@ -5,10 +5,12 @@
 #include "probes.h"
 #include "stat.h"
 #include "top.h"
+#include "trace.h"
 
 const struct command commands[] = {
 	{ "stat", stat_main, &stat_argp },
 	{ "top", top_main, &top_argp },
+	{ "trace", trace_main, &trace_argp },
 	{ "doctor", doctor_main, &doctor_argp },
 	{ "probes", probes_main, &probes_argp },
 };

@@ -16,6 +16,7 @@ enum loop_event {
 	LOOP_DURATION,	/* the time of the measurement is over */
 	LOOP_SAMPLE,	/* time to begin or to end a sample of our own cost */
 	LOOP_RETIRE,	/* time to take the rows of ended processes out of the kernel */
+	LOOP_TRACE,	/* time to take traced calls out of the kernel */
 	LOOP_TARGET,	/* a watched process ended, or one of its descendants may have */
 	LOOP_INPUT,	/* there is something to be read, or its end */
 	LOOP_RESIZE,	/* the terminal has another size */

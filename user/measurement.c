@@ -137,6 +137,19 @@ static void end_live(struct measurement *m)
 		m->output->live->end();
 }
 
+/* Takes the calls of a trace that came since the last time. */
+static int drain(struct measurement *m, bool last)
+{
+	u64 next_ns;
+	int err;
+
+	if (!m->output->drain)
+		return 0;
+	next_ns = m->output->drain(m->sink.stream, m->options, m->session, last);
+	err = sink_flush(&m->sink);
+	return err || last ? err : loop_timer(m->loop, LOOP_TRACE, next_ns, 0);
+}
+
 /* The end: no more is counted, and what was is printed. */
 static int finish(struct measurement *m)
 {
@@ -148,6 +161,7 @@ static int finish(struct measurement *m)
 	if (m->sampling)
 		cost_sample_end(m->sampler);
 	err = session_stop(m->session);
+	err = err ? : drain(m, true);
 	return err ? : report(m, true);
 }
 
@@ -255,6 +269,9 @@ static int run(struct measurement *m)
 		case LOOP_SAMPLE:
 			err = sample(m);
 			break;
+		case LOOP_TRACE:
+			err = drain(m, false);
+			break;
 		case LOOP_TARGET:
 			break;
 		case LOOP_INPUT:
@@ -357,7 +374,8 @@ static int measure(struct measurement *m)
 		return err;
 	if (m->output->begin)
 		m->output->begin(m->sink.stream, m->options);
-	err = run(m);
+	err = drain(m, false);
+	err = err ? : run(m);
 	err = err ? : finish(m);
 	session_close(m->session);
 	m->session = NULL;

@@ -70,7 +70,7 @@ static const char doc[] =
 	"  iophase -p 1234 -d 10          one process for ten seconds\n"
 	"  iophase -n nginx 1             all of nginx, every second\n"
 	"  iophase -- curl -s localhost   a command from its start to its end\n\n"
-	"Other commands: iophase top, iophase doctor, iophase probes.";
+	"Other commands: iophase top, iophase trace, iophase doctor, iophase probes.";
 
 /* The words of an option that takes one of several, in the order of its enum. */
 const char *const format_words[] = { "table", "json", "ndjson", "csv", NULL };
@@ -108,7 +108,7 @@ static bool parse_seconds(const char *text, u64 *ns)
 	return true;
 }
 
-static bool parse_ids(const char *text, u64 least, struct id_list *list)
+bool options_ids(const char *text, u64 least, struct id_list *list)
 {
 	while (true) {
 		char word[16];
@@ -215,11 +215,11 @@ static int parse_filter(int key, char *arg, struct options *options)
 {
 	switch (key) {
 	case 'p':
-		return parse_ids(arg, 1, &options->tgids) ? 0 : options_usage("-p: no process id", arg);
+		return options_ids(arg, 1, &options->tgids) ? 0 : options_usage("-p: no process id", arg);
 	case 't':
-		return parse_ids(arg, 1, &options->tids) ? 0 : options_usage("-t: no thread id", arg);
+		return options_ids(arg, 1, &options->tids) ? 0 : options_usage("-t: no thread id", arg);
 	case 'u':
-		return parse_ids(arg, 0, &options->uids) ? 0 : options_usage("-u: no user id", arg);
+		return options_ids(arg, 0, &options->uids) ? 0 : options_usage("-u: no user id", arg);
 	case 'n':
 		return parse_comm(options, arg) ? 0 : options_usage("-n: no name", arg);
 	case 'c':
@@ -279,6 +279,26 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 
 const struct argp options_common = { .options = common_table, .parser = parse_common };
 
+error_t options_filter_calls(int key, char *arg, struct options *options)
+{
+	u64 us;
+
+	switch (key) {
+	case 'e':
+		return parse_calls(options, arg);
+	case 'm':
+		if (!parse_u64(arg, UINT64_MAX / 1000, &us))
+			return options_usage("-m: microseconds are needed, not", arg);
+		options->min_ns = us * 1000;
+		return 0;
+	case 'x':
+		options->failed_only = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
 static error_t parse_stat(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
@@ -291,16 +311,6 @@ static error_t parse_stat(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		return parse_position(options, arg);
-	case 'e':
-		return parse_calls(options, arg);
-	case 'm':
-		if (!parse_u64(arg, UINT64_MAX / 1000, &value))
-			return options_usage("-m: microseconds are needed, not", arg);
-		options->min_ns = value * 1000;
-		return 0;
-	case 'x':
-		options->failed_only = true;
-		return 0;
 	case 'T':
 		options->timestamp = true;
 		return 0;
@@ -319,7 +329,7 @@ static error_t parse_stat(int key, char *arg, struct argp_state *state)
 		options->format = choice;
 		return err;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return options_filter_calls(key, arg, options);
 	}
 }
 

@@ -51,6 +51,7 @@ struct options {
 
 	char **command;			/* NULL-terminated, NULL: none */
 	struct doctor *doctor;		/* signs of misuse are looked for; NULL: they are not */
+	struct trace *trace;		/* each call is a line; NULL: they are summed */
 };
 
 /* The words that options take, in the order of their enum, or of BY_*; NULL at the end. */
@@ -64,6 +65,12 @@ int options_usage(const char *what, const char *value);
 
 /* Parses an argument that is an interval, the only one; what a parser is to return. */
 int options_interval(struct options *options, const char *arg);
+
+/* "-p"'s list of numbers, each at least @least, added to @list; false if it is none. */
+bool options_ids(const char *text, u64 least, struct id_list *list);
+
+/* Parses -e, -m and -x, of commands that look at calls; ARGP_ERR_UNKNOWN for any other @key. */
+error_t options_filter_calls(int key, char *arg, struct options *options);
 
 /* Parses as options_parse() does, by @argp, into @options, which hold what is the default. */
 int options_parse_with(struct options *options, const struct argp *argp, int argc, char **argv);

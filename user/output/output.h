@@ -49,6 +49,11 @@ struct live {
 
 struct output {
 	const struct live *live;	/* NULL: none. Its reports are of all of the time since the start */
+	/*
+	 * Of a trace: takes what came since the last time; @last: what is left. NULL: there is none.
+	 * Returns after how many ns to come again.
+	 */
+	u64 (*drain)(FILE *out, const struct options *options, struct session *session, bool last);
 	/* Once, before the first report; NULL: nothing to do. */
 	void (*begin)(FILE *out, const struct options *options);
 	void (*print)(FILE *out, const struct report *report);

@@ -23,6 +23,7 @@
 #include "fail.h"
 #include "hooks/kernel.h"
 #include "session/session_private.h"
+#include "trace.h"
 
 static int add_ids(struct bpf_map *map, const struct id_list *list)
 {
@@ -45,6 +46,8 @@ static int fill_filter(struct session *session)
 	err = add_ids(skel->maps.filter_tgids, &options->tgids);
 	err = err ? : add_ids(skel->maps.filter_tids, &options->tids);
 	err = err ? : add_ids(skel->maps.filter_uids, &options->uids);
+	if (!err && options->trace)
+		err = add_ids(skel->maps.filter_fds, &options->trace->fds);
 	for (u32 i = 0; !err && i < options->comm_count; i++)
 		err = bpf_map__update_elem(skel->maps.filter_comms, options->comms[i], COMM_LEN,
 					   &passes, 1, BPF_ANY);
@@ -103,6 +106,8 @@ static int set_knobs(struct session *session)
 	/* On a screen, ended threads are part of their process: they may be many. */
 	rodata->knobs.per_thread = options->by & BY_THREAD && !options->live;
 	rodata->knobs.models_by_fd = options->by & BY_FD;
+	rodata->knobs.trace = options->trace;
+	rodata->filter.by_fd = options->trace && options->trace->fds.count;
 	if (options->doctor)
 		rodata->knobs.limits = doctor_limits(options->doctor);
 	hooks_set_knobs(&session->hooks, session->skel);
@@ -175,6 +180,9 @@ static int open_programs(struct session *session)
 	err = hooks_choose(&session->hooks);
 	if (err)
 		return err;
+	/* A trace can do without: it then has numbers alone. */
+	if (session->options->trace && *session->hooks.parts.lacks[PART_descriptors])
+		session->hooks.descriptors = false;
 	if (session->hooks.descriptors && *session->hooks.parts.lacks[PART_descriptors])
 		return fail(EXIT_RUNTIME, "no descriptors and event loops here: %s",
 			    field_text(session->hooks.parts.lacks[PART_descriptors]));
@@ -189,6 +197,9 @@ static int open_programs(struct session *session)
 	if (!session->options->doctor)
 		drop_doctor_maps(session->skel);
 	size_model_maps(session->skel, session->options->by);
+	if (session->options->trace)
+		bpf_map__set_max_entries(session->skel->maps.traced,
+					 session->options->trace->buffer_bytes);
 	hooks_autoload(&session->hooks, session->skel, session->options->selected);
 	/* libbpf loads them once more. */
 	kernel_drop_types(&session->kernel);
@@ -239,7 +250,7 @@ struct session *session_open(const struct options *options)
 	session->hooks = (struct hooks){
 		.kernel = &session->kernel,
 		.backend = options->backend,
-		.descriptors = options->doctor || options->by & BY_OTHERS,
+		.descriptors = options->doctor || options->trace || options->by & BY_OTHERS,
 		.models = options->by & BY_MODEL,
 		.doctor = options->doctor,
 	};
@@ -385,6 +396,7 @@ int session_start(struct session *session)
 	/* What a thread waits on when it is adopted is to be known as what it is. */
 	if (!err && session->hooks.descriptors)
 		err = epolls_count(session);
+	session->begin_ns = clock_ns();
 	/* Only now does anything begin to be watched. */
 	err = err ? : adopt(session);
 	err = err ? : epolls_count(session);
@@ -393,6 +405,11 @@ int session_start(struct session *session)
 	if (!err && session->hooks.doctor)
 		signs_begin(session);
 	return err;
+}
+
+u64 session_begin_ns(const struct session *session)
+{
+	return session->begin_ns;
 }
 
 /* The programs that the kernel did not run because they were under way on that CPU. */
@@ -492,6 +509,7 @@ void session_close(struct session *session)
 	if (!session)
 		return;
 	signs_close(session);
+	tracing_close(session);
 	descriptors_close(session);
 	event_loops_close(session);
 	models_close(session);

@@ -84,6 +84,9 @@ struct session *session_open(const struct options *options);
 /* Begins to watch; 0, or an exit code after a message. */
 int session_start(struct session *session);
 
+/* When it began to, CLOCK_MONOTONIC. */
+u64 session_begin_ns(const struct session *session);
+
 /* Ends the counting; what was counted stays to be read. 0, or an exit code after a message. */
 int session_stop(struct session *session);
 
@@ -97,6 +100,17 @@ void reading_free(struct reading *reading);
  */
 bool session_stack(struct session *session, u64 object, enum stack_kind kind,
 		   struct user_stack *stack);
+
+/*
+ * Of a trace: hands each record that is in the ring by now to @take, the oldest first, valid until it
+ * returns. Returns their number, and in *@fill which part of the ring they took.
+ */
+u64 session_trace(struct session *session,
+		  void (*take)(void *context, const void *record, size_t size), void *context,
+		  double *fill);
+
+/* Calls that were to be traced, and for which there was no room in the ring, since the start. */
+u64 session_trace_lost(const struct session *session);
 
 /*
  * Takes the rows of processes that have ended out of the kernel, where there is room for a
