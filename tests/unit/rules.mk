@@ -30,7 +30,10 @@ $(UNIT)/trace.test: $(ROWS) $(call objects,$(patsubst user/%.c,%,$(wildcard user
 SYMBOLS := $(call objects,$(filter-out stack/traceback,$(patsubst user/%.c,%,$(wildcard user/stack/*.c))) \
 	   text)
 $(UNIT)/symbols.test: $(SYMBOLS)
-$(UNIT)/stack.test: $(SYMBOLS) $(call objects,stack/traceback fail)
+$(UNIT)/stack.test: $(SYMBOLS) $(call objects,stack/traceback fail) \
+		    $(wildcard $(addprefix tests/unit/stack/,*.h *.def)) \
+		    $(addprefix tests/unit/stack/,builds.c capture.c edges.c programs.c trace.c)
+$(UNIT)/stack.test: private CFLAGS += -Wmissing-prototypes
 $(UNIT)/traceback.test: $(call objects,stack/traceback fail)
 $(UNIT)/symbols.test $(UNIT)/stack.test $(UNIT)/trace.test: UNIT_LIBS += $(LDLIBS)
 $(UNIT)/stack.test: private CPPFLAGS += -DUNIT_SOURCES='"$(CURDIR)/tests/unit"'
