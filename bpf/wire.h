@@ -299,6 +299,8 @@ struct descriptor_sum {
 #define NR_DESCRIPTOR_FIGURES (sizeof(struct descriptor_sum) / sizeof(u64))
 
 #define LEFT_UNKNOWN	0xffffffffu
+/* A file that requests were seen on, but no descriptor of. */
+#define FD_UNKNOWN	0xffffffffu
 #define DESCRIPTORS_MAX	(1 << 17)
 #define CLOSED_RING_SIZE	(4 << 20)
 

@@ -103,6 +103,18 @@ CASES = [
         ("signals that are waited for", "wait 30", "model"),
         ("signals that are read", "signalfd 10", "model"),
         ("signals that are blocked, and served late", "late 30", "model"))),
+    *(Case(name, command, "model", "attach", "requests") for name, command in (
+        ("io_uring: late, and never over", "uring-late 30"),
+        ("io_uring: many results of a request", "uring-multishot 20"))),
+    *(Case(name, command, by, program="requests") for name, command, by in (
+        ("AIO of a file with O_DIRECT", "aio-direct 5", "model"),
+        ("AIO of a file that waits in io_submit", "aio-buffered 5", "model"),
+        ("AIO: late, refused, and never over", "aio-late 30", "model"),
+        ("AIO: results that no call collects", "aio-unseen 4", "model"),
+        ("io_uring", "uring 40", "model"),
+        ("io_uring: requests for workers", "uring-worker 20", "model"),
+        ("io_uring: SQPOLL", "uring-sqpoll 20", "model"),
+        ("io_uring: descriptors", "uring-fds 20", "fd,model"))),
 ]
 
 # More than a process may have open on most machines: for guests.
