@@ -33,12 +33,34 @@ struct {
 /* Samples for which there was no room: the next stands for their time as well. */
 u64 samples_delayed = 0;
 
+static __always_inline u64 weigh_every(u32 weight)
+{
+	return weight == WEIGHT_blocked ? WEIGH_BLOCKED_NS : WEIGH_NS;
+}
+
 /* At random, about the mean, so that what a program does in turns is met in all of them. */
 static __always_inline u64 next_due(u32 weight)
 {
-	u64 every = weight == WEIGHT_blocked ? WEIGH_BLOCKED_NS : WEIGH_NS;
+	u64 every = weigh_every(weight);
 
 	return every / 2 + bpf_get_prandom_u32() % every;
+}
+
+/*
+ * What the call that is over stands for: all that was spent up to the points in it at which samples
+ * were due, and no more. What follows the last of them is left for the next: else long calls would
+ * be given what was spent in short ones, and more than they took.
+ */
+static __always_inline u64 weight_take(struct weights *w, u32 i)
+{
+	u64 every = weigh_every(i), weight;
+
+	if (w->spent_ns[i] < w->due_ns[i])
+		return 0;
+	weight = w->due_ns[i] + (w->spent_ns[i] - w->due_ns[i]) / every * every;
+	w->spent_ns[i] -= weight;
+	w->due_ns[i] = next_due(i);
+	return weight;
 }
 
 static __always_inline bool weights_add(struct weights *w, struct thread *th, u32 call, s64 ret,
@@ -83,14 +105,8 @@ __noinline int weigh(struct thread *th, u32 call, s64 ret, u64 now)
 	sample->proc = th->proc;
 	sample->call = call;
 	sample->pad = 0;
-	for (u32 i = 0; i < NR_WEIGHTS; i++) {
-		sample->weight_ns[i] = 0;
-		if (w->spent_ns[i] < w->due_ns[i])
-			continue;
-		sample->weight_ns[i] = w->spent_ns[i];
-		w->spent_ns[i] = 0;
-		w->due_ns[i] = next_due(i);
-	}
+	for (u32 i = 0; i < NR_WEIGHTS; i++)
+		sample->weight_ns[i] = weight_take(w, i);
 	bpf_get_current_comm(sample->comm, sizeof(sample->comm));
 	stack_fill(task, &sample->stack);
 	bpf_ringbuf_submit(sample, BPF_RB_NO_WAKEUP);

@@ -13,6 +13,9 @@
 /* The ring has room for the samples of so long, and of a machine full of calls. */
 #define GAP_NS (50 * 1000000ull)
 
+/* And so much of it can go into names. */
+#define NAMING_NS (10 * 1000000ull)
+
 #define SHOWN_DEFAULT 10
 
 static const char *const weight_names[] = {
@@ -71,6 +74,7 @@ static u64 drain(FILE *out, const struct options *options, struct session *sessi
 	(void)out;
 	(void)last;
 	session_samples(session, take, options->weigh->places);
+	places_name(options->weigh->places, NAMING_NS);
 	return GAP_NS;
 }
 

@@ -13,9 +13,6 @@
 /* Stacks that are told apart; what is beyond has no callers. */
 #define STACKS_KEPT	4096
 
-/* A stack takes milliseconds to put into words: no more than this part of the time goes into it. */
-#define WORDS_SHARE	4
-
 struct stack_place {
 	u64 identity;
 	proc_id proc;
@@ -31,7 +28,7 @@ struct stack_place {
 struct places {
 	struct stack_place *table;
 	struct ranges *ranges;
-	u64 busy_until_ns;
+	u32 nr_wordless;	/* stacks that are not in words yet */
 };
 
 struct places *places_open(void)
@@ -97,7 +94,7 @@ static struct text caller_text(const struct symbol *symbol)
 	return text;
 }
 
-static void place_name(struct stack_place *place)
+static void place_name(struct places *places, struct stack_place *place)
 {
 	static struct symbol symbols[TRACEBACK_MAX];
 	static char text[TRACEBACK_MAX * (CODE_NAME + 8)];
@@ -116,6 +113,7 @@ static void place_name(struct stack_place *place)
 	free(place->stack);
 	place->stack = NULL;
 	place->callers = strdup(text);
+	places->nr_wordless--;
 }
 
 static struct stack_place *place_new(struct places *places, u64 identity,
@@ -139,15 +137,17 @@ static struct stack_place *place_new(struct places *places, u64 identity,
 	memcpy(place->comm, sample->comm, COMM_LEN);
 	if (identity != sample->call)
 		place->stack = malloc(sizeof(*place->stack));
-	if (place->stack)
+	if (place->stack) {
 		*place->stack = sample->stack;
+		places->nr_wordless++;
+	}
 	HASH_ADD(hh, places->table, identity, sizeof(place->identity), place);
 	return place;
 }
 
 void places_add(struct places *places, const struct stack_sample *sample)
 {
-	u64 identity = ranges_identity(places->ranges, sample), begin;
+	u64 identity = ranges_identity(places->ranges, sample);
 	struct stack_place *place;
 
 	HASH_FIND(hh, places->table, &identity, sizeof(identity), place);
@@ -158,11 +158,18 @@ void places_add(struct places *places, const struct stack_sample *sample)
 	place->samples++;
 	for (u32 i = 0; i < NR_WEIGHTS; i++)
 		place->weight_ns[i] += sample->weight_ns[i];
-	begin = clock_ns();
-	if (place->callers || !place->stack || begin < places->busy_until_ns)
-		return;
-	place_name(place);
-	places->busy_until_ns = clock_ns() + (clock_ns() - begin) * WORDS_SHARE;
+}
+
+void places_name(struct places *places, u64 budget_ns)
+{
+	u64 end_ns = clock_ns() + budget_ns;
+	struct stack_place *place, *next;
+
+	HASH_ITER(hh, places->table, place, next) {
+		if (!places->nr_wordless || clock_ns() >= end_ns)
+			return;
+		place_name(places, place);
+	}
 }
 
 static int by_words(const void *a, const void *b)
@@ -216,7 +223,7 @@ struct place_row *places_rows(struct places *places, enum weight by, u32 *count)
 	HASH_ITER(hh, places->table, place, next) {
 		struct place_row *row = &rows[(*count)++];
 
-		place_name(place);
+		place_name(places, place);
 		row->proc = place->proc;
 		row->call = place->call;
 		row->samples = place->samples;

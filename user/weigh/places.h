@@ -21,8 +21,14 @@ struct place_row {
 struct places *places_open(void);
 void places_close(struct places *places);
 
-/* Adds a sample; its stack is put into words now, if there is time for it. */
+/* Adds a sample. */
 void places_add(struct places *places, const struct stack_sample *sample);
+
+/*
+ * Puts stacks into words while their processes are there, each of which takes a millisecond or more, until
+ * about @budget_ns are over.
+ */
+void places_name(struct places *places, u64 budget_ns);
 
 /*
  * Puts into words what was left, and sums what is alike: all rows, the one with most of phase @by first.
