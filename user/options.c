@@ -14,6 +14,7 @@
 #include "text.h"
 #include "stat.h"
 #include "version.h"
+#include "weigh.h"
 
 enum {
 	KEY_BY = 256,
@@ -49,6 +50,9 @@ static const struct argp_option common_table[] = {
 };
 
 static const struct argp_option stat_table[] = {
+	{ "stacks", 'S', "PHASES", OPTION_ARG_OPTIONAL,
+	  "And where in the programs the time is spent: blocked,runnable,kernel,copy (default: all)", 3 },
+	{ "folded", 'f', 0, 0, "Such stacks alone, folded for flame graphs, in ns", 3 },
 	{ "calls", 'e', "LIST", 0,
 	  "Calls, by name or class: wait,input,output,control (default: all)", 1 },
 	{ "min-us", 'm', "USEC", 0, "Count only calls that took at least this long", 1 },
@@ -299,6 +303,19 @@ error_t options_filter_calls(int key, char *arg, struct options *options)
 	}
 }
 
+/* -S, of the whole of which a stack may be seen seldom, so of no interval. */
+static int parse_stacks(int key, char *arg, struct options *options)
+{
+	static struct weigh weigh;
+
+	options->weigh = &weigh;
+	if (key == 'f')
+		weigh.folded = true;
+	else if (arg && !weigh_parse(&weigh, arg))
+		return options_usage("-S: blocked, runnable, kernel or copy, not", arg);
+	return 0;
+}
+
 static error_t parse_stat(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
@@ -319,6 +336,9 @@ static error_t parse_stat(int key, char *arg, struct argp_state *state)
 			return options_usage("-N: a number of rows is needed, not", arg);
 		options->top = value;
 		return 0;
+	case 'S':
+	case 'f':
+		return parse_stacks(key, arg, options);
 	case KEY_BY:
 		return parse_by(arg, &options->by) ? 0 : options_usage("--by: no such row", arg);
 	case 's':
@@ -369,6 +389,25 @@ static int check_rows(struct options *options, bool selected)
 	return 0;
 }
 
+static int check_stacks(const struct options *options)
+{
+	struct weigh *weigh = options->weigh;
+	bool any = false;
+
+	if (!weigh)
+		return 0;
+	if (options->interval_ns)
+		return fail(EXIT_USAGE, "stacks are shown at the end: with -S and -f there are no intervals");
+	if (options->format != FORMAT_TABLE || options->by & BY_OTHERS)
+		return fail(EXIT_USAGE, "stacks are shown with the table of calls, or alone: -S and -f exclude "
+			    "other formats, and --by fd, loop and model");
+	for (u32 i = 0; i < NR_WEIGHTS; i++)
+		any |= weigh->shown[i];
+	for (u32 i = 0; !any && i < NR_WEIGHTS; i++)
+		weigh->shown[i] = true;
+	return 0;
+}
+
 static int check(struct options *options)
 {
 	bool any = false;
@@ -382,7 +421,7 @@ static int check(struct options *options)
 		any |= options->selected[i];
 	if (!any)
 		memset(options->selected, true, sizeof(options->selected));
-	return check_rows(options, any);
+	return check_rows(options, any) ? : check_stacks(options);
 }
 
 int options_parse_with(struct options *options, const struct argp *argp, int argc, char **argv)

@@ -5,6 +5,7 @@
 #include "measurement.h"
 #include "options.h"
 #include "output/output.h"
+#include "weigh.h"
 
 static const struct output *const outputs[] = {
 	[FORMAT_TABLE] = &output_table,
@@ -18,5 +19,11 @@ int stat_main(int argc, char **argv)
 	struct options options;
 	int err = options_parse(&options, argc, argv);
 
-	return err ? -err - 1 : measurement_run(&options, outputs[options.format]);
+	if (err)
+		return -err - 1;
+	if (!options.weigh)
+		return measurement_run(&options, outputs[options.format]);
+	err = measurement_run(&options, options.weigh->folded ? &output_folded : &output_weighed);
+	weigh_free(options.weigh);
+	return err;
 }
