@@ -23,7 +23,7 @@ $(UNIT)/rules.test: private CFLAGS += -Wmissing-prototypes
 $(UNIT)/top.test: $(ROWS) $(call objects,$(addprefix top/,bar browser canvas fields fields_calls \
 		  fields_objects frame item news view) model/fd text doctor/finding doctor/habits) \
 		  $(call objects,$(patsubst user/%.c,%,$(wildcard user/doctor/rules*.c)))
-$(UNIT)/options.test: $(ROWS) $(call objects,options text hooks/backend)
+$(UNIT)/options.test: $(ROWS) $(call objects,options text hooks/backend weigh/weights)
 $(UNIT)/trace.test: $(ROWS) $(call objects,$(patsubst user/%.c,%,$(wildcard user/trace/*.c)) \
 		    model/fd text)
 

@@ -18,36 +18,6 @@
 
 #define SHOWN_DEFAULT 10
 
-static const char *const weight_names[] = {
-#define WEIGHT(name) [WEIGHT_##name] = #name,
-#include "bpf/weights.def"
-#undef WEIGHT
-};
-
-const char *weight_name(u32 weight)
-{
-	return weight_names[weight];
-}
-
-bool weigh_parse(struct weigh *weigh, const char *list)
-{
-	while (true) {
-		size_t length = strcspn(list, ",");
-		bool known = false;
-
-		for (u32 i = 0; i < NR_WEIGHTS; i++) {
-			if (strlen(weight_names[i]) == length &&
-			    !strncmp(weight_names[i], list, length))
-				known = weigh->shown[i] = true;
-		}
-		if (!known)
-			return false;
-		if (!list[length])
-			return true;
-		list += length + 1;
-	}
-}
-
 void weigh_free(struct weigh *weigh)
 {
 	places_close(weigh->places);
@@ -229,10 +199,10 @@ static void print_folded(FILE *out, const struct report *report)
 				continue;
 			fold_name(out, rows[i].comm);
 			fprintf(out, ";%s;%s(2);[%s] %" PRIu64 "\n", rows[i].callers,
-				calls[rows[i].call].name, weight_names[w], rows[i].weight_ns[w]);
+				calls[rows[i].call].name, weight_name(w), rows[i].weight_ns[w]);
 		}
 		if (rest[w])
-			fprintf(out, "[not attributed];[%s] %" PRIu64 "\n", weight_names[w], rest[w]);
+			fprintf(out, "[not attributed];[%s] %" PRIu64 "\n", weight_name(w), rest[w]);
 	}
 	free(rows);
 	/* What went missing is no part of the stacks. */
