@@ -4,6 +4,7 @@
 #define IOPHASE_DOCTOR_H
 
 #include "doctor/finding.h"
+#include "fail.h"
 #include "types.h"
 
 enum threshold {
@@ -20,8 +21,25 @@ struct doctor {
 	enum severity worst;		/* NR_SEVERITIES: nothing was found */
 };
 
+/* Sets all thresholds to their defaults, and nothing to fail on. */
+void doctor_init(struct doctor *doctor);
+
 /* The thresholds that the hooks are to know. */
 struct limits doctor_limits(const struct doctor *doctor);
+
+/* Takes "rule.name=value"; 0, or what a parser is to return, after a message. */
+int doctor_set(struct doctor *doctor, const char *text);
+
+/* The same of the severity to fail on. */
+int doctor_fail_on(struct doctor *doctor, const char *word);
+
+/* EXIT_FINDINGS if the worst that was found is to fail on. */
+static inline int doctor_verdict(const struct doctor *doctor)
+{
+	bool found = doctor->worst != NR_SEVERITIES && doctor->worst >= doctor->fail_on;
+
+	return found ? EXIT_FINDINGS : EXIT_OK;
+}
 
 /* The command; returns the exit code. */
 int doctor_main(int argc, char **argv);

@@ -11,6 +11,7 @@
 #include "model/calls.h"
 #include "fail.h"
 #include "model/rows.h"
+#include "saved/format.h"
 #include "text.h"
 #include "version.h"
 
@@ -36,7 +37,8 @@ static const struct argp_option common_table[] = {
 	{ "duration", 'd', "SEC", 0, "End after this time", 2 },
 	{ 0, 0, 0, 0, "What to print:", 3 },
 	{ "json", 'j', 0, 0, "Same as --format json", 3 },
-	{ "output", 'o', "FILE", 0, "Write there; a regular file is replaced when done", 3 },
+	{ "output", 'o', "FILE", 0, "Write there; a regular file is replaced when done. NAME.iophase: print as "
+	  "usual, and save all that was measured, for iophase report", 3 },
 	{ "color", KEY_COLOR, "WHEN", 0, "auto, always or never", 3 },
 	{ "backend", KEY_BACKEND, "WHICH", 0, "auto, trampoline or tracepoint (see iophase probes)", 4 },
 	{ "verbose", 'v', 0, 0, "Say more: latencies and results, and how it works", 4 },
@@ -227,6 +229,14 @@ static int parse_filter(int key, char *arg, struct options *options)
 	}
 }
 
+/* By its name: it is no output to be read, but all that outputs are made of. */
+static bool is_session(const char *path)
+{
+	size_t length = strlen(path), suffix = strlen(SESSION_SUFFIX);
+
+	return length > suffix && !strcmp(path + length - suffix, SESSION_SUFFIX);
+}
+
 static error_t parse_common(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
@@ -249,7 +259,7 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 		options->format = FORMAT_JSON;
 		return 0;
 	case 'o':
-		options->output = arg;
+		*(is_session(arg) ? &options->save : &options->output) = arg;
 		return *arg ? 0 : options_usage("-o: no file", arg);
 	case 'v':
 		verbose++;
@@ -353,6 +363,20 @@ static int check_rows(struct options *options, bool selected)
 	return 0;
 }
 
+/* What is saved is to have all calls, so that it can be asked for any of them later. */
+static int check_session(const struct options *options, bool selected)
+{
+	if (!options->everything)
+		return 0;
+	if (options->min_ns || options->failed_only)
+		return fail(EXIT_USAGE, "a session has all calls: -m and -x do not apply");
+	if (options->by & BY_MODEL)
+		return fail(EXIT_USAGE, "a session does not have models of input: --by model");
+	if (selected && options->by & BY_FD)
+		return fail(EXIT_USAGE, "a session has descriptors with all calls: -e does not apply");
+	return 0;
+}
+
 static int check(struct options *options)
 {
 	bool any = false;
@@ -366,7 +390,8 @@ static int check(struct options *options)
 		any |= options->selected[i];
 	if (!any)
 		memset(options->selected, true, sizeof(options->selected));
-	return check_rows(options, any);
+	options->everything = options->save;
+	return check_rows(options, any) ? : check_session(options, any);
 }
 
 int options_parse_with(struct options *options, const struct argp *argp, int argc, char **argv)
@@ -374,6 +399,7 @@ int options_parse_with(struct options *options, const struct argp *argp, int arg
 	int err, code;
 
 	argp_err_exit_status = EXIT_USAGE;
+	options->arguments = argv;
 	argc = split_command(options, argc, argv);
 	/* So that messages and the help name the program, however it was called. */
 	argv[0] = "iophase";

@@ -50,6 +50,10 @@ struct options {
 
 	char **command;			/* NULL-terminated, NULL: none */
 	struct doctor *doctor;		/* signs of misuse are looked for; NULL: they are not */
+
+	char **arguments;		/* all of them, as they were given */
+	const char *save;		/* session file, NULL: none */
+	bool everything;		/* all that a session holds is measured, whatever `by` says */
 };
 
 /* What all commands that measure understand; their parsers hand it their options as its input. */

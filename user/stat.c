@@ -2,6 +2,7 @@
 /* iophase stat: what was measured, as it is. */
 #include "stat.h"
 
+#include "doctor.h"
 #include "measurement.h"
 #include "options.h"
 #include "output/output.h"
@@ -16,7 +17,12 @@ static const struct output *const outputs[] = {
 int stat_main(int argc, char **argv)
 {
 	struct options options;
+	struct doctor doctor;
 	int err = options_parse(&options, argc, argv);
 
+	/* A session has the signs of misuse, too, so that the doctor can be asked about it. */
+	doctor_init(&doctor);
+	if (options.everything)
+		options.doctor = &doctor;
 	return err ? -err - 1 : measurement_run(&options, outputs[options.format]);
 }

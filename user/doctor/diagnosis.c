@@ -7,8 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "stack/traceback.h"
-
 static u64 rows_count(const struct rows *rows)
 {
 	return HASH_COUNT(rows->table);
@@ -61,27 +59,14 @@ void diagnosis_free(struct diagnosis *diagnosis)
 	findings_free(&diagnosis->findings);
 }
 
-static bool find_stack(const struct report *report, const struct finding *finding,
-		       struct user_stack *stack)
-{
-	for (u32 i = 0; i < finding->nr_stacks; i++) {
-		if (session_stack(report->session, finding->stacks[i].object,
-				  finding->stacks[i].kind, stack))
-			return true;
-	}
-	return false;
-}
-
 u32 diagnosis_where(const struct report *report, const struct finding *finding,
 		    struct text lines[WHERE_MAX], struct text (*escape)(const char *, size_t))
 {
 	struct symbol symbols[WHERE_MAX];
-	struct user_stack stack;
-	u32 count;
+	u32 count = 0;
 
-	if (!find_stack(report, finding, &stack))
-		return 0;
-	count = traceback_make(&stack, symbols, WHERE_MAX);
+	for (u32 i = 0; !count && i < finding->nr_stacks; i++)
+		count = report->stacks->find(report->stacks, &finding->stacks[i], symbols, WHERE_MAX);
 	for (u32 i = 0; i < count; i++)
 		lines[i] = symbol_text(&symbols[i], escape);
 	return count;

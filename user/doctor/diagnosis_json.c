@@ -3,7 +3,6 @@
 #include <err.h>
 #include <jansson.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "doctor/diagnosis.h"
 #include "fail.h"

@@ -9,10 +9,13 @@
 #include "cost.h"
 #include "options.h"
 #include "session/session.h"
+#include "stack/source.h"
 
 /* What was measured in one interval, or from start to end. */
 struct report {
 	const struct options *options;
+	const char *version;		/* of what measured, */
+	const char *kernel;		/* and the release of the kernel that it was measured on */
 	const char *backend;
 	const char *scan_tier;		/* of scanned and passes */
 	const char *lag_tier;		/* of the lag of epoll */
@@ -24,7 +27,8 @@ struct report {
 	const struct reading *reading;
 	const struct cost *cost;
 	bool last;
-	struct session *session;	/* to ask for stacks */
+	const struct stack_source *stacks;
+	const char *incomplete;		/* why the session it is read from is; NULL: it is not */
 };
 
 struct output {

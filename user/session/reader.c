@@ -29,12 +29,21 @@ static struct row *row_of(struct reading *reading, proc_id proc, u32 tid, u32 ca
 	/* What is summed over processes is so over their threads. */
 	struct row_key key = { .proc = proc, .tid = proc ? tid : 0, .call = call };
 
-	return rows_get(&reading->rows, key);
+	/* Where threads are kept apart besides, the rows are their sums: read_once(). */
+	return rows_get(reading->threads.by ? &reading->threads : &reading->rows, key);
 }
 
 static void set_comm(struct row *row, const char *comm)
 {
 	memcpy(row->comm, comm, COMM_LEN);
+}
+
+/* The row of a process gets its name, which that of a thread does not know. */
+static void name_process(struct reading *reading, proc_id proc, u32 call, const char *comm)
+{
+	if (reading->threads.by)
+		set_comm(rows_get(&reading->rows, (struct row_key){ .proc = proc, .call = call }),
+			 comm);
 }
 
 static int add_in_flight(struct reading *reading, const struct thread_record *record)
@@ -72,7 +81,8 @@ static int add_thread(struct session *session, struct reading *reading,
 		      const struct thread_record *record)
 {
 	const struct slot_record *slots = (const void *)(record + 1);
-	const char *comm = session->options->by & BY_THREAD ? record->comm : record->proc_comm;
+	bool of_thread = session->options->by & BY_THREAD || session->options->everything;
+	const char *comm = of_thread ? record->comm : record->proc_comm;
 
 	for (u32 i = 0; i < record->nr_slots; i++) {
 		struct row *row;
@@ -82,6 +92,7 @@ static int add_thread(struct session *session, struct reading *reading,
 		row = row_of(reading, record->proc, record->tid, slots[i].call);
 		set_comm(row, comm);
 		row_add_call(row, slots[i].call, &slots[i].sum);
+		name_process(reading, record->proc, slots[i].call, record->proc_comm);
 	}
 	if (record->waker_run && has_row(session, record->waker_call))
 		row_add_waker(row_of(reading, record->proc, record->tid, record->waker_call),
@@ -136,7 +147,7 @@ static void add_folded(struct session *session, struct reading *reading, const v
 {
 	const struct folded_key *key = k;
 	const struct folded *folded = v;
-	struct row *row;
+	struct row *row, *process;
 
 	if (!has_row(session, key->call) || seen_alive(session, key->late))
 		return;
@@ -144,6 +155,10 @@ static void add_folded(struct session *session, struct reading *reading, const v
 	if (!row->comm[0])
 		set_comm(row, key->proc ? folded->comm : ended_comm);
 	row_add_call(row, key->call, &folded->sum);
+	/* What is left of a process is called as its first thread was, if that is known. */
+	process = rows_find(&reading->rows, (struct row_key){ .proc = key->proc, .call = key->call });
+	if (!process || !process->comm[0] || key->tid == proc_tgid(key->proc))
+		name_process(reading, key->proc, key->call, key->proc ? folded->comm : ended_comm);
 }
 
 static void add_errno(struct session *session, struct reading *reading, const void *k,
@@ -184,9 +199,11 @@ static void add_hist(struct session *session, struct reading *reading, const voi
 	const struct hist_key *key = k;
 	u32 row = *(const u32 *)v;
 
+	struct row_key of = { .proc = key->proc, .call = key->call };
+
 	/* Histograms are kept per process, so a thread has none. */
 	if (has_row(session, key->call) && row < HIST_ROWS && !(session->options->by & BY_THREAD))
-		row_add_hist(row_of(reading, key->proc, 0, key->call), &session->hists[row]);
+		row_add_hist(rows_get(&reading->rows, of), &session->hists[row]);
 }
 
 int hists_map(struct session *session)
@@ -285,24 +302,28 @@ void maps_leave(struct session *session)
 }
 
 /* What the doctor looks at besides the calls. */
-static int read_objects(struct session *session, struct reading *reading)
+static int read_objects(struct session *session, struct reading *reading, bool descriptors)
 {
 	int err;
 
 	rows_init(&reading->fds, BY_FD);
 	rows_init(&reading->loops, BY_LOOP);
+	if (!descriptors)
+		return event_loops_read(session, reading->turning, &reading->loops);
 	err = descriptors_read(session, &reading->fds, reading->now_ns);
 	err = err ? : event_loops_read(session, reading->turning, &reading->loops);
 	err = err ? : listening_read(session, reading);
 	return err ? : signs_read(session, reading);
 }
 
-static int read_once(struct session *session, struct reading *reading)
+static int read_once(struct session *session, struct reading *reading, bool descriptors)
 {
 	struct iophase_bpf *skel = session->skel;
 	int err;
 
 	rows_init(&reading->rows, session->options->by);
+	if (session->options->everything)
+		rows_init(&reading->threads, BY_PROCESS | BY_THREAD | BY_CALL);
 	reading->now_ns = session->stopped_ns ? : clock_ns();
 	err = read_threads(session, reading);
 	if (err)
@@ -322,10 +343,12 @@ static int read_once(struct session *session, struct reading *reading)
 	each_entry(session, reading, skel->maps.left_outs, add_left_out);
 	maps_leave(session);
 	rows_add(&reading->rows, &session->retired.rows);
-	return session->options->doctor ? read_objects(session, reading) : 0;
+	rows_add(&reading->threads, &session->retired.threads);
+	rows_add(&reading->rows, &reading->threads);
+	return session->options->doctor ? read_objects(session, reading, descriptors) : 0;
 }
 
-int session_read(struct session *session, struct reading *reading)
+static int read_all(struct session *session, struct reading *reading, bool descriptors)
 {
 	int err;
 
@@ -336,16 +359,27 @@ int session_read(struct session *session, struct reading *reading)
 		session->readings++;
 	session->skel->bss->reading = session->readings;
 	if (!err)
-		err = read_once(session, reading);
+		err = read_once(session, reading, descriptors);
 	session->skel->bss->reading = 0;
 	reading->asked_bound = session->asked_bound || session->skel->bss->asked_astray;
 	memcpy(reading->losses, session->skel->bss->losses, sizeof(reading->losses));
 	return err;
 }
 
+int session_read(struct session *session, struct reading *reading)
+{
+	return read_all(session, reading, true);
+}
+
+int session_read_times(struct session *session, struct reading *reading)
+{
+	return read_all(session, reading, false);
+}
+
 void reading_free(struct reading *reading)
 {
 	rows_free(&reading->rows);
+	rows_free(&reading->threads);
 	rows_free(&reading->fds);
 	rows_free(&reading->loops);
 	free(reading->signs);

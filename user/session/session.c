@@ -100,7 +100,7 @@ static int set_knobs(struct session *session)
 	rodata->filter.by_uid = options->uids.count;
 	rodata->knobs.min_ns = options->min_ns;
 	rodata->knobs.failed_only = options->failed_only;
-	rodata->knobs.per_thread = options->by & BY_THREAD;
+	rodata->knobs.per_thread = options->by & BY_THREAD || options->everything;
 	rodata->knobs.models_by_fd = options->by & BY_FD;
 	if (options->doctor)
 		rodata->knobs.limits = doctor_limits(options->doctor);
@@ -223,6 +223,8 @@ struct session *session_open(const struct options *options)
 	session->options = options;
 	memset(session->own_fds, -1, sizeof(session->own_fds));
 	rows_init(&session->retired.rows, options->by);
+	if (options->everything)
+		rows_init(&session->retired.threads, BY_PROCESS | BY_THREAD | BY_CALL);
 	rows_init(&session->closed_fds, options->doctor ? BY_FD : options->by);
 	rows_init(&session->closed_models, options->by);
 	rows_init(&session->ended_loops, options->doctor ? BY_LOOP : options->by);

@@ -47,6 +47,7 @@ struct left_out_process {
 struct reading {
 	u64 now_ns;
 	struct rows rows;	/* of what options->by says */
+	struct rows threads;	/* by process, thread and call, besides; if options->everything */
 	struct rows fds, loops;	/* for the doctor, besides */
 	struct sign_record *signs;	/* by born_ns; owned */
 	u32 nr_signs;
@@ -78,6 +79,10 @@ int session_stop(struct session *session);
 
 /* Fills @reading, which reading_free() releases; 0, or an exit code after a message. */
 int session_read(struct session *session, struct reading *reading);
+
+/* The same without descriptors and what is known of them, of which there can be many. */
+int session_read_times(struct session *session, struct reading *reading);
+
 void reading_free(struct reading *reading);
 
 /*
