@@ -8,6 +8,7 @@
 #include "doctor.h"
 #include "fail.h"
 #include "probes.h"
+#include "report.h"
 #include "stat.h"
 #include "types.h"
 
@@ -17,6 +18,7 @@ static const struct command {
 } commands[] = {
 	{ "stat", stat_main },
 	{ "doctor", doctor_main },
+	{ "report", report_main },
 	{ "probes", probes_main },
 };
 

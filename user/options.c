@@ -35,12 +35,16 @@ static const struct argp_option common_table[] = {
 	{ "no-follow", KEY_NO_FOLLOW, 0, 0, "Leave out the children of processes", 1 },
 	{ 0, 0, 0, 0, "For how long:", 2 },
 	{ "duration", 'd', "SEC", 0, "End after this time", 2 },
+	{ "backend", KEY_BACKEND, "WHICH", 0, "auto, trampoline or tracepoint (see iophase probes)", 4 },
+	{ 0 },
+};
+
+static const struct argp_option print_table[] = {
 	{ 0, 0, 0, 0, "What to print:", 3 },
 	{ "json", 'j', 0, 0, "Same as --format json", 3 },
-	{ "output", 'o', "FILE", 0, "Write there; a regular file is replaced when done. NAME.iophase: print as "
-	  "usual, and save all that was measured, for iophase report", 3 },
+	{ "output", 'o', "FILE", 0, "Write there; a regular file is replaced when done. NAME" SESSION_SUFFIX ": print as usual, and save "
+	  "all that was measured, for iophase report", 3 },
 	{ "color", KEY_COLOR, "WHEN", 0, "auto, always or never", 3 },
-	{ "backend", KEY_BACKEND, "WHICH", 0, "auto, trampoline or tracepoint (see iophase probes)", 4 },
 	{ "verbose", 'v', 0, 0, "Say more: latencies and results, and how it works", 4 },
 	{ "quiet", 'q', 0, 0, "No notes on standard error", 4 },
 	{ "version", 'V', 0, 0, "Print the version", 4 },
@@ -49,16 +53,20 @@ static const struct argp_option common_table[] = {
 	{ 0 },
 };
 
-static const struct argp_option stat_table[] = {
+static const struct argp_option rows_table[] = {
 	{ "calls", 'e', "LIST", 0,
 	  "Calls, by name or class: wait,input,output,control (default: all)", 1 },
-	{ "min-us", 'm', "USEC", 0, "Count only calls that took at least this long", 1 },
-	{ "failed", 'x', 0, 0, "Count only calls that failed", 1 },
 	{ "timestamp", 'T', 0, 0, "Print the time of day with each interval", 2 },
 	{ "by", KEY_BY, "LIST", 0, "Rows: process,thread,call (default: process,call); or fd; or loop; or model, with thread or fd", 3 },
 	{ "sort", 's', "KEY", 0, "Order: " SORT_KEYS " (default: wall)", 3 },
 	{ "top", 'N', "COUNT", 0, "Print the first COUNT rows only", 3 },
 	{ "format", KEY_FORMAT, "FORMAT", 0, "table, json, ndjson or csv", 3 },
+	{ 0 },
+};
+
+static const struct argp_option stat_table[] = {
+	{ "min-us", 'm', "USEC", 0, "Count only calls that took at least this long", 1 },
+	{ "failed", 'x', 0, 0, "Count only calls that failed", 1 },
 	{ 0 },
 };
 
@@ -71,7 +79,7 @@ static const char doc[] =
 	"  iophase -p 1234 -d 10          one process for ten seconds\n"
 	"  iophase -n nginx 1             all of nginx, every second\n"
 	"  iophase -- curl -s localhost   a command from its start to its end\n\n"
-	"Other commands: iophase doctor, iophase probes.";
+	"Other commands: iophase doctor, iophase report, iophase probes.";
 
 /* The words of an option that takes one of several, in the order of its enum. */
 static const char *const format_words[] = { "table", "json", "ndjson", "csv", NULL };
@@ -240,21 +248,34 @@ static bool is_session(const char *path)
 static error_t parse_common(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
-	int choice, err = 0;
+	int choice, err;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = options;
+		return 0;
 	case KEY_BACKEND:
 		err = parse_word(backend_words, arg, "--backend: no such backend", &choice);
 		options->backend = choice;
 		return err;
-	case KEY_COLOR:
-		err = parse_word(color_words, arg, "--color: auto, always or never, not",
-				 &choice);
-		options->color = choice;
-		return err;
 	case 'd':
 		return parse_seconds(arg, &options->duration_ns) ? 0 :
 		       options_usage("-d: seconds are needed, not", arg);
+	default:
+		return parse_filter(key, arg, options);
+	}
+}
+
+static error_t parse_print(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+	int choice, err;
+
+	switch (key) {
+	case KEY_COLOR:
+		err = parse_word(color_words, arg, "--color: auto, always or never, not", &choice);
+		options->color = choice;
+		return err;
 	case 'j':
 		options->format = FORMAT_JSON;
 		return 0;
@@ -277,34 +298,19 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 		print_and_exit(state, ARGP_HELP_USAGE);
 		return 0;
 	default:
-		return parse_filter(key, arg, options);
+		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-const struct argp options_common = { .options = common_table, .parser = parse_common };
-
-static error_t parse_stat(int key, char *arg, struct argp_state *state)
+static error_t parse_rows(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
 	int choice, err;
 	u64 value;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = options;
-		return 0;
-	case ARGP_KEY_ARG:
-		return parse_position(options, arg);
 	case 'e':
 		return parse_calls(options, arg);
-	case 'm':
-		if (!parse_u64(arg, UINT64_MAX / 1000, &value))
-			return options_usage("-m: microseconds are needed, not", arg);
-		options->min_ns = value * 1000;
-		return 0;
-	case 'x':
-		options->failed_only = true;
-		return 0;
 	case 'T':
 		options->timestamp = true;
 		return 0;
@@ -322,6 +328,39 @@ static error_t parse_stat(int key, char *arg, struct argp_state *state)
 		err = parse_word(format_words, arg, "--format: no such format", &choice);
 		options->format = choice;
 		return err;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_child common_children[] = { { &options_print, 0, NULL, 0 }, { 0 } };
+
+const struct argp options_common = {
+	.options = common_table, .parser = parse_common, .children = common_children,
+};
+const struct argp options_print = { .options = print_table, .parser = parse_print };
+const struct argp options_rows = { .options = rows_table, .parser = parse_rows };
+
+static error_t parse_stat(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+	u64 value;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = options;
+		state->child_inputs[1] = options;
+		return 0;
+	case ARGP_KEY_ARG:
+		return parse_position(options, arg);
+	case 'm':
+		if (!parse_u64(arg, UINT64_MAX / 1000, &value))
+			return options_usage("-m: microseconds are needed, not", arg);
+		options->min_ns = value * 1000;
+		return 0;
+	case 'x':
+		options->failed_only = true;
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -390,7 +429,7 @@ static int check(struct options *options)
 		any |= options->selected[i];
 	if (!any)
 		memset(options->selected, true, sizeof(options->selected));
-	options->everything = options->save;
+	options->everything |= !!options->save;
 	return check_rows(options, any) ? : check_session(options, any);
 }
 
@@ -414,7 +453,9 @@ int options_parse_with(struct options *options, const struct argp *argp, int arg
 
 int options_parse(struct options *options, int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &options_common, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = {
+		{ &options_rows, 0, NULL, 0 }, { &options_common, 0, NULL, 0 }, { 0 },
+	};
 	static const struct argp argp = {
 		.options = stat_table,
 		.parser = parse_stat,

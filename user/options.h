@@ -56,8 +56,11 @@ struct options {
 	bool everything;		/* all that a session holds is measured, whatever `by` says */
 };
 
-/* What all commands that measure understand; their parsers hand it their options as its input. */
-extern const struct argp options_common;
+/*
+ * What all commands that measure understand, what all understand that print anything, and what those do
+ * that print rows; a parser hands them its options as their input.
+ */
+extern const struct argp options_common, options_print, options_rows;
 
 /* Says "WHAT: 'VALUE' (see iophase --help)", and returns what a parser is to return then. */
 int options_usage(const char *what, const char *value);

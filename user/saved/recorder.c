@@ -17,8 +17,6 @@
 #include "saved/members.h"
 #include "sink.h"
 
-const char *const record_words[NR_RECORD_KINDS] = { "slice", "interval", "total", "end" };
-
 struct recorder {
 	const char *path;	/* NULL: in memory */
 	struct member_writer writer;
