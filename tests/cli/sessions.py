@@ -9,7 +9,6 @@ import contextlib
 import gzip
 import json
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -68,20 +67,20 @@ def equal_doctor(way):
     """Also its stacks, of a process that has ended meanwhile, and its exit code."""
     with cli.scratch() as directory:
         session = directory / "x.iophase"
-        with bug() as pid:
+        with scene("edge", "undrained-tcp") as pid:
             live = iophase("doctor", "-q", "-p", pid, "-d", 2, "-o", session, "--fail-on", "warning", *way)
         live.ends(3, out=b"et-undrained").check(BUG.encode() in live.out, "no stack")
         same(live, session, "-q", "--doctor", "--fail-on", "warning", *way)
 
 
 @contextlib.contextmanager
-def bug():
-    """A program that leaves edge-triggered data unread."""
-    edge = cli.ROOT / ".output/tests/doctor/edge"
-    if not edge.exists():
+def scene(program, name):
+    """A program that has a fault."""
+    path = cli.ROOT / ".output/tests/doctor" / program
+    if not path.exists():
         raise cli.Skip("make doctor-build was not run")
-    with cli.Started(edge, "undrained-tcp") as program:
-        yield program.pid
+    with cli.Started(path, name, "fault") as started:
+        yield started.pid
 
 
 @cli.shared
@@ -197,7 +196,7 @@ def garbage_behind():
 
 def not_sessions():
     with cli.scratch() as directory:
-        cases = [(b"", "not a session"), (b"\x1f\x8b", "not a session"), (b"{}", "not a session"),
+        cases = [(b"", "not a session"), (b"\x1f\x8b", "ends before anything was saved"), (b"{}", "not a session"),
                  (gzip.compress(b"{}\n"), "not a session"), (gzip.compress(b"[" * 100000 + b"\n"), "not a session"),
                  (gzip.compress(b""), "not a session"),
                  (gzip.compress(b'{"iophase_session": 1}\n'), "header is damaged"),
@@ -312,17 +311,19 @@ def thresholds():
     """Those of the session hold, and others can be set, unless it was counted by them."""
     with cli.scratch() as directory:
         session = directory / "x.iophase"
-        with bug() as pid:
-            iophase("doctor", "-q", "-p", pid, "-d", 2, "-o", session,
-                    "--set", "et-undrained.pending-ms=1e9", "--set", "et-undrained.ms=1e9").ends(0, out=b"")
+        with scene("level", "spin-eof") as pid:
+            iophase("doctor", "-q", "-p", pid, "-d", 0.5, "-o", session, "--set",
+                    "lt-spin.reports=1e9").ends(0, out=b"watched for")
+
         def rules(*options):
-            document = json.loads(iophase("report", session, "--doctor", "-q", "-j", *options).ends(0, out=b"{").out)
-            return [finding["rule"] for finding in document["findings"]]
-        if "et-undrained" in rules():
+            result = iophase("report", session, "--doctor", "-q", "-j", *options).ends(0, out=b"{")
+            return [finding["rule"] for finding in json.loads(result.out)["findings"]]
+        if "lt-spin" in rules():
             raise Failure("the thresholds of the session do not hold")
-        if "et-undrained" not in rules("--set", "et-undrained.pending-ms=200"):
+        if "lt-spin" not in rules("--set", "lt-spin.reports=200"):
             raise Failure("a threshold cannot be set")
-        iophase("report", session, "--set", "et-undrained.ms=50").ends(2, "was counted from 1e+09 ms on")
+        iophase("report", session, "--set", "slow-turn.ms=49").ends(2, "was counted from 50 ms on")
+        iophase("report", session, "--set", "slow-turn.ms=50", "-q").ends(0, out=b"watched for")
 
 
 def usage(words, said):
