@@ -4,7 +4,6 @@
 #define IOPHASE_DOCTOR_H
 
 #include "doctor/finding.h"
-#include "fail.h"
 #include "types.h"
 
 enum threshold {
@@ -33,13 +32,8 @@ int doctor_set(struct doctor *doctor, const char *text);
 /* The same of the severity to fail on. */
 int doctor_fail_on(struct doctor *doctor, const char *word);
 
-/* EXIT_FINDINGS if the worst that was found is to fail on. */
-static inline int doctor_verdict(const struct doctor *doctor)
-{
-	bool found = doctor->worst != NR_SEVERITIES && doctor->worst >= doctor->fail_on;
-
-	return found ? EXIT_FINDINGS : EXIT_OK;
-}
+/* EXIT_FINDINGS if the worst that was found is to fail on, else EXIT_OK. */
+int doctor_verdict(const struct doctor *doctor);
 
 /* The command; returns the exit code. */
 int doctor_main(int argc, char **argv);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fail.h"
 #include "options.h"
 #include "text.h"
 
@@ -97,4 +98,11 @@ int doctor_fail_on(struct doctor *doctor, const char *word)
 		}
 	}
 	return options_usage("--fail-on: info, warning or critical, not", word);
+}
+
+int doctor_verdict(const struct doctor *doctor)
+{
+	bool found = doctor->worst != NR_SEVERITIES && doctor->worst >= doctor->fail_on;
+
+	return found ? EXIT_FINDINGS : EXIT_OK;
 }

@@ -4,7 +4,7 @@
 #define IOPHASE_VIEW_H
 
 #include "options.h"
-#include "session/session.h"
+#include "model/reading.h"
 
 /*
  * Fills @view from @all, a reading of options->everything: its rows are kept apart by options->by, and

@@ -98,6 +98,7 @@ void member_reader_open(struct member_reader *reader, int fd)
 	reader->fd = fd;
 	reader->begun = reader->ended = false;
 	reader->stream = (z_stream){ 0 };
+	reader->text = NULL;
 }
 
 void member_reader_close(struct member_reader *reader)
@@ -105,6 +106,8 @@ void member_reader_close(struct member_reader *reader)
 	if (reader->begun)
 		inflateEnd(&reader->stream);
 	reader->begun = false;
+	free(reader->text);
+	reader->text = NULL;
 }
 
 /* More of the file; false: there is none, or it cannot be read, which errno then says. */
@@ -195,12 +198,9 @@ enum member_state member_read(struct member_reader *reader,
 
 	if (state != MEMBER_WHOLE)
 		return state;
-	buffer.text = malloc(buffer.room);
-	if (!buffer.text) {
-		errno = ENOMEM;
-		return MEMBER_UNREADABLE;
-	}
-	state = read_lines(reader, &buffer, visit, context);
-	free(buffer.text);
-	return state;
+	if (!reader->text)
+		reader->text = malloc(buffer.room);
+	buffer.text = reader->text;
+	errno = ENOMEM;
+	return buffer.text ? read_lines(reader, &buffer, visit, context) : MEMBER_UNREADABLE;
 }

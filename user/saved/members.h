@@ -42,6 +42,7 @@ struct member_reader {
 	bool begun;		/* the stream is set up */
 	bool ended;		/* the file is */
 	unsigned char in[1 << 16];
+	char *text;		/* of the record, as much as is not handed on yet */
 };
 
 void member_reader_open(struct member_reader *reader, int fd);

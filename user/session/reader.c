@@ -376,24 +376,6 @@ int session_read_times(struct session *session, struct reading *reading)
 	return read_all(session, reading, false);
 }
 
-void reading_free(struct reading *reading)
-{
-	rows_free(&reading->rows);
-	rows_free(&reading->threads);
-	rows_free(&reading->fds);
-	rows_free(&reading->loops);
-	free(reading->signs);
-	free(reading->listening);
-	reading->listening = NULL;
-	reading->nr_listening = 0;
-	reading->signs = NULL;
-	reading->nr_signs = 0;
-	free(reading->in_flight);
-	reading->in_flight = NULL;
-	reading->nr_in_flight = 0;
-	reading->nr_left_out = 0;
-}
-
 void reader_close(struct session *session)
 {
 	reading_free(&session->retired);
