@@ -131,8 +131,10 @@ static u32 find_stack(const struct stack_source *source, const struct stack_key 
 /* What all reports have in common. */
 static struct report report_of(struct measurement *m)
 {
+	const struct options *options = m->options;
+
 	return (struct report){
-		.options = m->options,
+		.options = options,
 		.version = IOPHASE_VERSION,
 		.kernel = m->kernel.release,
 		.backend = session_backend(m->session),
@@ -140,6 +142,8 @@ static struct report report_of(struct measurement *m)
 		.lag_tier = session_tier(m->session, NEED_READY),
 		.fd_lag_tier = session_tier(m->session, NEED_FD_READY),
 		.parts = session_parts(m->session),
+		.named = options->tgids.count || options->tids.count || options->comm_count ||
+			 options->command,
 		.direct = session_direct(m->session),
 		.stacks = &m->stacks,
 	};

@@ -410,7 +410,7 @@ static int check_session(const struct options *options, bool selected)
 	if (options->min_ns || options->failed_only)
 		return fail(EXIT_USAGE, "a session has all calls: -m and -x do not apply");
 	if (options->by & BY_MODEL)
-		return fail(EXIT_USAGE, "a session does not have models of input: --by model");
+		return fail(EXIT_USAGE, "a session does not hold models of input: --by model");
 	if (selected && options->by & BY_FD)
 		return fail(EXIT_USAGE, "a session has descriptors with all calls: -e does not apply");
 	return 0;

@@ -73,6 +73,13 @@ def equal_doctor(way):
         same(live, session, "-q", "--doctor", "--fail-on", "warning", *way)
 
 
+def equal_doctor_machine():
+    with cli.scratch() as directory, cli.target("--threads", 2):
+        session = directory / "x.iophase"
+        live = iophase("doctor", "-q", "-j", "-d", 0.5, "-o", session).ends(0, out=b"{")
+        same(live, session, "-q", "--doctor", "-j")
+
+
 @contextlib.contextmanager
 def scene(program, name):
     """A program that has a fault."""
@@ -354,7 +361,7 @@ def main():
     tests += [(f"session: equal to what doctor said{way and ' as JSON'}", lambda way=way: equal_doctor(way.split()))
               for way in ("", "-j")]
     tests += [(f"session: {test.__name__.replace('_', ' ')}", test) for test in (
-        equal_intervals, mode, old_kept, by_nobody, readable, cut_total, cut_end, damaged_bits,
+        equal_intervals, equal_doctor_machine, mode, old_kept, by_nobody, readable, cut_total, cut_end, damaged_bits,
         garbage_behind, not_sessions, later_columns, earlier_columns, disk_full, killed, to_pipe, thresholds)]
     tests += [(f"session: usage: {' '.join(words)}", lambda words=words, said=said: usage(words, said))
               for words, said in USAGE]

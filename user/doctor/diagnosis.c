@@ -28,8 +28,7 @@ static u64 count_processes(const struct rows *rows)
 
 void diagnosis_make(struct diagnosis *diagnosis, const struct report *report)
 {
-	const struct options *options = report->options;
-	struct doctor *doctor = options->doctor;
+	struct doctor *doctor = report->options->doctor;
 	struct row *row, *next;
 
 	*diagnosis = (struct diagnosis){
@@ -39,8 +38,7 @@ void diagnosis_make(struct diagnosis *diagnosis, const struct report *report)
 			.duration_ns = report->duration_ns,
 			.contents = !*report->parts->lacks[PART_contents] &&
 				    !*report->parts->lacks[PART_sockets],
-			.crowd = !options->tgids.count && !options->tids.count &&
-				 !options->comm_count && !options->command,
+			.crowd = !report->named,
 		},
 		.processes = count_processes(&report->reading->rows),
 		.loops = rows_count(&report->reading->loops),

@@ -21,6 +21,7 @@ struct report {
 	const char *lag_tier;		/* of the lag of epoll */
 	const char *fd_lag_tier;	/* and of that of its descriptors */
 	const struct parts *parts;	/* what was left out */
+	bool named;			/* processes or threads were, not just anybody's watched */
 	bool direct;			/* the calls themselves are hooked */
 	u64 duration_ns;
 	struct timespec at;		/* time of day at its end */

@@ -339,6 +339,7 @@ void record_finish(struct saved_record *record)
 	report->lag_tier = saved->lag_tier;
 	report->fd_lag_tier = saved->fd_lag_tier;
 	report->parts = &saved->parts;
+	report->named = saved->named;
 	report->direct = saved->direct;
 	report->reading = &record->reading;
 	report->cost = &record->cost;

@@ -106,8 +106,8 @@ static void put_header(FILE *out, const struct report *report)
 	put_pair(out, "scan_tier", report->scan_tier);
 	put_pair(out, "lag_tier", report->lag_tier);
 	put_pair(out, "fd_lag_tier", report->fd_lag_tier);
-	fprintf(out, ",\"direct\":%s,\"interval_ns\":%llu", report->direct ? "true" : "false",
-		(unsigned long long)report->options->interval_ns);
+	fprintf(out, ",\"named\":%s,\"direct\":%s,\"interval_ns\":%llu", report->named ? "true" : "false",
+		report->direct ? "true" : "false", (unsigned long long)report->options->interval_ns);
 	put_strings(out, "arguments", report->options->arguments);
 	put_parts(out, report->parts);
 	put_thresholds(out, report->options->doctor);

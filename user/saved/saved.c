@@ -112,6 +112,7 @@ static bool take_header(struct saved *saved)
 	saved->fd_lag_tier = string_of(header, "fd_lag_tier");
 	saved->arguments = json_object_get(header, "arguments");
 	saved->interval_ns = json_integer_value(json_object_get(header, "interval_ns"));
+	saved->named = json_is_true(json_object_get(header, "named"));
 	saved->direct = json_is_true(json_object_get(header, "direct"));
 	if (!saved->version || !saved->kernel || !saved->backend || !saved->scan_tier ||
 	    !saved->lag_tier || !saved->fd_lag_tier)
