@@ -46,6 +46,9 @@ $(OBJ)/%.o: user/%.c $(OUT)/iophase.skel.h
 	$(Q)mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# What it has inside as it is.
+$(OBJ)/report/page.o: $(addprefix user/report/page.,html css js)
+
 $(OUT)/iophase.bpf.o: bpf/iophase.bpf.c | $(OUT)
 	$(call say,BPF,$<)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $(OUT)/iophase.raw.o $< \
 		-MF $(OUT)/iophase.bpf.d -MT $@

@@ -20,6 +20,7 @@
 #include "options.h"
 #include "output/output.h"
 #include "model/view.h"
+#include "report/page.h"
 #include "saved/recorder.h"
 #include "session/session.h"
 #include "sink.h"
@@ -505,6 +506,8 @@ int measurement_run(struct options *options, const struct output *output)
 		sink_abandon(&m.sink);
 	else
 		err = sink_close(&m.sink);
+	if (!err && options->html)
+		err = page_write_from(recorder_fd(m.recorder), options->html);
 	if (m.child.released) {
 		int status = command_status(&m);
 

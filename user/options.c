@@ -22,6 +22,7 @@ enum {
 	KEY_NO_FOLLOW,
 	KEY_BACKEND,
 	KEY_USAGE,
+	KEY_HTML,
 };
 
 /* Of all commands that measure; the groups are the headings of the help. */
@@ -44,6 +45,7 @@ static const struct argp_option print_table[] = {
 	{ "json", 'j', 0, 0, "Same as --format json", 3 },
 	{ "output", 'o', "FILE", 0, "Write there; a regular file is replaced when done. NAME" SESSION_SUFFIX ": print as usual, and save "
 	  "all that was measured, for iophase report", 3 },
+	{ "html", KEY_HTML, "FILE", 0, "Write an HTML page of all that was measured there", 3 },
 	{ "color", KEY_COLOR, "WHEN", 0, "auto, always or never", 3 },
 	{ "verbose", 'v', 0, 0, "Say more: latencies and results, and how it works", 4 },
 	{ "quiet", 'q', 0, 0, "No notes on standard error", 4 },
@@ -282,6 +284,9 @@ static error_t parse_print(int key, char *arg, struct argp_state *state)
 	case 'o':
 		*(is_session(arg) ? &options->save : &options->output) = arg;
 		return *arg ? 0 : options_usage("-o: no file", arg);
+	case KEY_HTML:
+		options->html = arg;
+		return *arg ? 0 : options_usage("--html: no file", arg);
 	case 'v':
 		verbose++;
 		return 0;
@@ -429,7 +434,7 @@ static int check(struct options *options)
 		any |= options->selected[i];
 	if (!any)
 		memset(options->selected, true, sizeof(options->selected));
-	options->everything |= !!options->save;
+	options->everything |= options->save || options->html;
 	return check_rows(options, any) ? : check_session(options, any);
 }
 

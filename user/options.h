@@ -53,6 +53,7 @@ struct options {
 
 	char **arguments;		/* all of them, as they were given */
 	const char *save;		/* session file, NULL: none */
+	const char *html;		/* file for a page of all that was measured, NULL: none */
 	bool everything;		/* all that a session holds is measured, whatever `by` says */
 };
 

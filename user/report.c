@@ -16,6 +16,7 @@
 #include "model/view.h"
 #include "options.h"
 #include "output/output.h"
+#include "report/page.h"
 #include "saved/saved.h"
 #include "sink.h"
 
@@ -195,6 +196,12 @@ static int report_session(struct request *request)
 		request->options.interval_ns = request->doctor ? 0 : saved.interval_ns;
 		err = take_thresholds(request, &saved);
 	}
+	if (!err && request->options.html) {
+		err = page_write(&saved, request->options.doctor, request->options.html);
+		err = close_session(&saved, err);
+		saved_close(&saved);
+		return err;
+	}
 	err = err ? : sink_open(&sink, request->options.output, stdout);
 	if (!err) {
 		err = print_session(sink.stream, request, &saved);
@@ -213,6 +220,7 @@ static const char doc[] =
 	"have been printed when it was measured, by whoever has the file, on any machine.\v"
 	"  iophase -p 1234 -d 10 -o x.iophase      save a measurement\n"
 	"  iophase report x.iophase --by thread    rows of it, as they would have been printed\n"
+	"  iophase report x.iophase --html x.html  a page to look at, and to send on\n"
 	"  iophase report x.iophase --doctor       what its event loops did wrong";
 
 int report_main(int argc, char **argv)

@@ -19,6 +19,9 @@ struct diagnosis {
 void diagnosis_make(struct diagnosis *diagnosis, const struct report *report);
 void diagnosis_free(struct diagnosis *diagnosis);
 
+/* The document of docs/doctor.schema.json. The caller owns it. */
+struct json_t *diagnosis_document(const struct report *report);
+
 #define WHERE_MAX 24
 
 /* Where in the program: @lines, the innermost first, with @escape for names; how many there are. */

@@ -198,6 +198,16 @@ double fd_lag_quantile(const u32 *hist, double q)
 	return -1;
 }
 
+struct text loop_name(const struct row_loop *loop)
+{
+	const struct event_loop *figures = &loop->figures;
+	struct text text;
+
+	snprintf(text.buf, sizeof(text.buf), "%s %u", watch_name(figures->key.watch) ? : "?",
+		 figures->key.watch == WATCH_EPOLL ? figures->epfd : figures->key.tid);
+	return text;
+}
+
 bool fd_closed(const struct row_fd *fd)
 {
 	return (fd->head.closed_ns && !fd->head.ended) || fd->descriptor.flags & FD_CLOSED;

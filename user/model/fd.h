@@ -26,6 +26,9 @@ struct text fd_name(const struct row_fd *fd, struct text (*escape)(const char *,
  */
 void fd_find_path(struct row_fd *fd);
 
+/* "epoll 5", by the number of the instance; "poll 4711", by the thread that polls. */
+struct text loop_name(const struct row_loop *loop);
+
 /* "established", ... of a TCP socket when it was read or closed; NULL: none, or not known. */
 const char *tcp_state_name(const struct row_fd *fd);
 

@@ -381,7 +381,7 @@ void report_json_end(json_t *object, const struct report *report)
 	json_object_set_new(object, "cost", cost_json(report));
 }
 
-static json_t *report_json(const struct report *report)
+json_t *report_json(const struct report *report)
 {
 	json_t *object = report_json_begin(report, SCHEMA_VERSION);
 

@@ -16,17 +16,9 @@ static const struct loop_sum *sum_of(const struct row *row)
 	return &row->loop->figures.sum;
 }
 
-/* "epoll 5", by the number of the instance; "poll", "select" of a thread. */
 static struct text column_loop(const struct row *row)
 {
-	const struct event_loop *loop = &row->loop->figures;
-	struct text text;
-
-	if (row->key.object == OBJECT_MERGED)
-		return dash();
-	snprintf(text.buf, sizeof(text.buf), "%s %u", watch_name(loop->key.watch) ? : "?",
-		 loop->key.watch == WATCH_EPOLL ? loop->epfd : loop->key.tid);
-	return text;
+	return row->key.object == OBJECT_MERGED ? dash() : loop_name(row->loop);
 }
 
 static struct text column_threads(const struct row *row)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* One record of a saved session, taken in line by line; for saved.c. */
+/* One record of a saved session, taken in line by line. */
 #ifndef IOPHASE_RECORD_H
 #define IOPHASE_RECORD_H
 
@@ -14,7 +14,7 @@ void record_begin(struct saved_record *record, struct saved *saved, unsigned int
 /* Takes one line in, as member_read() has it; @context is the record. */
 bool record_visit(void *context, const char *line, size_t size);
 
-/* All lines were there: makes of them what the outputs expect. */
+/* All lines were there, or the record was copied: makes of it what the outputs expect. */
 void record_finish(struct saved_record *record);
 
 #endif
