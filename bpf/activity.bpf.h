@@ -8,7 +8,7 @@
 #define IOPHASE_ACTIVITY_BPF_H
 
 #include "count.bpf.h"
-#include "models.bpf.h"
+#include "served.bpf.h"
 
 /* An epoll instance that another one reported is served by waiting on it. */
 static __always_inline void instance_served(struct task_struct *task, u32 epfd, u64 now)
@@ -68,6 +68,8 @@ __noinline int activity_enters(struct thread *th, u32 class, u32 args)
 	now = bpf_ktime_get_ns();
 	act->file = 0;
 	act->model = NR_MODELS;
+	if (knobs.models && args == ARGS_SUBMIT)
+		aio_submits(th);
 	if (args_are_request(args))
 		return 0;
 	if (class == CLASS_WAIT) {
@@ -152,6 +154,8 @@ static __always_inline int wait_ends(struct thread *th, struct activity *act, u3
 		wait_counts(th, loop, args, ret, now);
 	if (knobs.doctor)
 		signs_wait(th, act, call, ret, now);
+	if (knobs.trace)
+		trace_reports_begin(th->enter_ns);
 	if (ret > 0)
 		wait_reports(th, act->loop_watch, act->loop, ret, now);
 	act->told_ns = now;
@@ -177,6 +181,8 @@ __noinline int ctl_ends(struct thread *th, struct activity *act, s64 ret)
 	if (!key.ep)
 		return 0;
 	file = (u64)file_of(task, th->args[2]);
+	if (knobs.trace)
+		trace_object(bpf_map_lookup_elem(&descriptors, &file), file, th->enter_ns, CALL_epoll_ctl);
 	if (!ret)
 		first = watched_enters(key.ep, file, th->args[1], th->args[2], th->proc);
 	else
@@ -298,6 +304,8 @@ __noinline int descriptor_called(struct thread *th, struct activity *act, u32 ca
 	d = file ? bpf_map_lookup_elem(&descriptors, &file) : NULL;
 	if (!d)
 		return 0;
+	if (knobs.trace)
+		trace_object(d, file, th->enter_ns, call);
 	if (act->counted) {
 		ADD(&d->sum, calls, 1);
 		ADD(&d->sum, wall_ns, now - th->enter_ns);
@@ -310,6 +318,7 @@ __noinline int descriptor_called(struct thread *th, struct activity *act, u32 ca
 	if (knobs.models && kind.class == CLASS_INPUT) {
 		act->model = call_model(th, d, file, kind, ret);
 		act->model_born = d->born_ns;
+		act->of_signalfd = d->kind == KIND_SIGNALFD;
 		act->model_proc = d->proc;
 	}
 	descriptor_result(th, d, kind, ret, now, act->counted);

@@ -15,5 +15,7 @@
 #include "watch.bpf.c"
 #include "descriptors.bpf.c"
 #include "signs.bpf.c"
+#include "signals.bpf.c"
+#include "uring.bpf.c"
 
 char LICENSE[] SEC("license") = "GPL";

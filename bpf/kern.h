@@ -291,6 +291,20 @@ struct timerfd_ctx {
 	u64 ticks;
 };
 
+struct io_kiocb {
+	struct file *file;
+};
+
+/* Of a signal: include/linux/signal_types.h. */
+struct kernel_siginfo {
+	int si_code;
+	union {
+		struct {
+			int _fd;
+		} _sigpoll;
+	} _sifields;
+};
+
 struct seq_file;
 
 struct bpf_iter_meta {
@@ -339,6 +353,29 @@ struct trace_event_raw_consume_skb {
 
 struct trace_event_raw_sk_data_ready {
 	const void *skaddr;
+};
+
+struct trace_event_raw_io_uring_submit_req {
+	const void *ctx, *req;
+	unsigned long long user_data;
+	u8 opcode;
+};
+
+struct trace_event_raw_io_uring_submit_sqe {
+	const void *ctx, *req;
+	unsigned long long user_data;
+	u8 opcode;
+};
+
+struct trace_event_raw_io_uring_queue_async_work {
+	const void *req;
+};
+
+struct trace_event_raw_io_uring_complete {
+	const void *ctx, *req;
+	u64 user_data;
+	int res;
+	unsigned int cflags;
 };
 
 struct trace_event_raw_task_rename {
@@ -411,6 +448,8 @@ struct file___ref {
 #define S_IFCHR			0020000
 #define S_IFIFO			0010000
 #define O_NONBLOCK		04000
+#define FASYNC			020000
+#define SI_KERNEL		0x80
 #define AF_UNIX			1
 #define AF_INET			2
 #define AF_INET6		10

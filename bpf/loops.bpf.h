@@ -48,6 +48,7 @@ struct activity {
 
 	/* By which model the call that is over was served (bpf/models.bpf.h). */
 	u32 model;
+	bool of_signalfd;	/* it is on one */
 	bool edge_told;		/* its last wait that reported something did so of an edge */
 	u64 model_born;		/* of its descriptor */
 	proc_id model_proc;	/* the process that is kept apart by */

@@ -4,6 +4,7 @@
 #define IOPHASE_REPORTS_BPF_H
 
 #include "signs.bpf.h"
+#include "trace.bpf.h"
 #include "watched.bpf.h"
 
 /*
@@ -54,6 +55,8 @@ __noinline int report_one(struct report_walk *walk, u64 file, u32 fd, u32 events
 		d = bpf_map_lookup_elem(&descriptors, &file);
 		if (!d || !descriptor_is(d, file)) {
 			report_unknown(walk);
+			if (knobs.trace)
+				trace_report(0, fd, events);
 			return 0;
 		}
 	} else {
@@ -78,6 +81,8 @@ __noinline int report_one(struct report_walk *walk, u64 file, u32 fd, u32 events
 	/* What is asked for is looked at only once a second, and the calls on this follow at once. */
 	if (knobs.models && d->watch == WATCH_NONE)
 		d->watch = walk->watch;
+	if (knobs.trace)
+		trace_report(file, fd, events);
 	if (knobs.doctor) {
 		/* The number it was registered by means another file here, or none. */
 		if (walk->watch == WATCH_EPOLL &&
@@ -140,6 +145,8 @@ static long epoll_report_step(u32 index, struct report_walk *walk)
 	known = bpf_map_lookup_elem(&watched, &key);
 	if (!known) {
 		report_unknown(walk);
+		if (knobs.trace)
+			trace_report(0, -1, event[0]);
 		return 0;
 	}
 	report_one(walk, known->file, known->fd, event[0]);

@@ -42,6 +42,8 @@ static __always_inline void waker_note(struct task_struct *task, struct thread *
 	}
 	th->waker_run++;
 	th->waker_call_run++;
+	if (knobs.trace)
+		th->waker_tid = kind == WAKER_TASK ? current->pid : 0;
 }
 
 /* The state a task is switched out in: an argument since 5.18 (commit fa2c3254d7cf). */

@@ -128,6 +128,7 @@ struct thread {
 	u32 waker_call;
 	u32 waker_run;
 	u32 waker_call_run;	/* of which in the call under way */
+	u32 waker_tid;		/* the thread that woke it last, if it was a task (for traces) */
 
 	u64 dumped;		/* number of the last reading that has it, or DUMPED_ENDED */
 

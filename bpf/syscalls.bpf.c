@@ -97,6 +97,18 @@ static __always_inline void enter_epoll(struct task_struct *task, struct thread 
 		ready_scan(th, ready_limit(th->args[2]));
 }
 
+/* A call that returned @ret after @wall ns passes the filters on results. */
+static __always_inline bool call_counts(s64 ret, u64 wall)
+{
+	return !(knobs.min_ns && wall < knobs.min_ns) && !(knobs.failed_only && ret >= 0);
+}
+
+/* And so does it that on calls: others are looked at for what they mean to descriptors. */
+static __always_inline bool call_traced(u32 call, s64 ret, u64 wall)
+{
+	return call_kinds[call & (NR_CALL_KINDS - 1)].selected && call_counts(ret, wall);
+}
+
 /* @call, of @kind, that @th is inside returned @ret at @now. */
 static __always_inline void call_count(struct thread *th, u32 call, struct call_kind kind, s64 ret,
 				       u64 now)
@@ -112,9 +124,11 @@ static __always_inline void call_count(struct thread *th, u32 call, struct call_
 	if (th->began_before) {
 		if (knobs.descriptors)
 			activity_leaves(th, call, ret, now, false);
+		if (knobs.trace && call_traced(call, ret, wall))
+			trace_emit(th, call, ret, now, TRACE_BEFORE);
 		return;
 	}
-	counted = !(knobs.min_ns && wall < knobs.min_ns) && !(knobs.failed_only && ret >= 0);
+	counted = call_counts(ret, wall);
 	th->moved = call_bytes(th, call, kind, ret);
 	if (knobs.descriptors)
 		activity_leaves(th, call, ret, now, counted && call_kinds[call & (NR_CALL_KINDS - 1)].selected);
@@ -125,11 +139,16 @@ static __always_inline void call_count(struct thread *th, u32 call, struct call_
 	}
 	if (knobs.models && kind.class == CLASS_INPUT)
 		model_called(th, call, ret, now);
+	else if (knobs.models && args_are_request(kind.args))
+		model_requested(th, kind.args, ret, now);
 	slot = slot_of(th, call);
 	if (!slot)
 		return;
 	th->seq++;
 	barrier();
+	/* What a record is made of is this call alone. */
+	if (knobs.trace)
+		__builtin_memset(&slot->sum, 0, sizeof(slot->sum));
 	slot->sum.calls++;
 	slot->sum.wall_ns += wall;
 	if (th->blocked_ns | th->runnable_ns) {
@@ -152,7 +171,10 @@ static __always_inline void call_count(struct thread *th, u32 call, struct call_
 	count_result(th, &slot->sum, call, kind, ret);
 	barrier();
 	th->seq++;
-	count_hist(th, slot->hist - 1, wall);
+	if (!knobs.trace)
+		count_hist(th, slot->hist - 1, wall);
+	else if (call_traced(call, ret, wall))
+		trace_emit(th, call, ret, now, 0);
 }
 
 /*

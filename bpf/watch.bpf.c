@@ -160,6 +160,17 @@ static __always_inline bool group_exits(struct task_struct *task)
 	return task->signal->flags & SIGNAL_GROUP_EXIT;
 }
 
+/* It dies inside a call, for which there is no end but this. */
+static __always_inline void trace_unfinished(struct thread *th)
+{
+	u32 flags = TRACE_UNFINISHED | (th->began_before ? TRACE_BEFORE : 0);
+	u64 now = bpf_ktime_get_ns();
+
+	switch_check(th, now);
+	if (call_kinds[th->call & (NR_CALL_KINDS - 1)].selected)
+		trace_emit(th, th->call, 0, now, flags);
+}
+
 /* All that the thread counted goes to the row that outlives it. */
 static __always_inline void watch_end(struct task_struct *task, struct thread *th)
 {
@@ -180,6 +191,8 @@ static __always_inline void watch_end(struct task_struct *task, struct thread *t
 	}
 	if (knobs.doctor)
 		loop_left(task);
+	if (knobs.trace && th->call && !stopped)
+		trace_unfinished(th);
 	if (th->call && th->call < NR_CALLS && !th->began_before && !stopped) {
 		slot = slot_of(th, th->call);
 		if (slot)
@@ -389,6 +402,19 @@ static long dump_slot(u32 i, struct slots_dump *dump)
 	return 0;
 }
 
+/* Where @task sleeps, in whatever call. */
+static __always_inline void place_of(struct task_struct *task, struct user_place *place)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+	/* Of one that runs they are those of its last entry. */
+	if (LACKS(joining) || !task->__state || BPF_CORE_READ_BITFIELD_PROBED(task, on_cpu))
+		return;
+	place->ip = regs->ip;
+	place->sp = regs->sp;
+	place->bp = regs->bp;
+}
+
 SEC("iter/task")
 int iop_dump(struct bpf_iter__task *ctx)
 {
@@ -421,6 +447,8 @@ int iop_dump(struct bpf_iter__task *ctx)
 	record.waker = th->waker;
 	record.waker_call = th->waker_call;
 	record.waker_run = th->waker_run;
+	if (knobs.doctor)
+		place_of(task, &record.place);
 	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
 	slots.seq = ctx->meta->seq;
 	slots.th = th;

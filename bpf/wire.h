@@ -59,6 +59,7 @@ struct filter {
 	u32 own_tgid;
 	bool follow;		/* children of watched processes are watched too */
 	bool by_tgid, by_tid, by_comm, by_uid, by_cgroup;
+	bool by_fd;		/* of calls that are traced */
 	u64 cgroup_id;
 };
 
@@ -89,7 +90,9 @@ struct knobs {
 	bool descriptors;	/* each descriptor and each event loop has figures of its own */
 	bool models;		/* and so has each model of input, */
 	bool models_by_fd;	/* apart by descriptors */
+	bool signals_hooked;	/* signals that tell of descriptors are seen */
 	bool doctor;		/* and signs of misuse, with the stacks of who shows them */
+	bool trace;		/* each call is a record; sums and histograms are then not kept */
 	struct limits limits;
 };
 
@@ -215,6 +218,11 @@ struct waker_key {
 
 enum phase { PHASE_ON_CPU, PHASE_BLOCKED, PHASE_WOKEN, PHASE_PREEMPTED };
 
+/* Where in user space a thread was when it entered the kernel; ip 0: not known. */
+struct user_place {
+	u64 ip, sp, bp;
+};
+
 /* One live thread, as the dump iterator writes it: this, then nr_slots struct slot_record. */
 struct thread_record {
 	proc_id proc;
@@ -233,6 +241,7 @@ struct thread_record {
 	u64 turn_ns;		/* when the turn it is in began; 0: in none */
 	u32 loop;		/* row of the loop whose turn it is */
 	u32 pad;
+	struct user_place place;	/* for the doctor, of a thread that sleeps */
 };
 
 struct slot_record {
@@ -275,6 +284,7 @@ enum watch { WATCH_NONE, WATCH_SELECT, WATCH_POLL, WATCH_EPOLL };
 #define FD_WAITED	0x800	/* with something in it, it was written to long after its report */
 #define FD_EMPTY	0x2000	/* an input call since its last report found nothing in it */
 #define FD_STALLED	0x1000	/* something was left in it until a report that is not read yet */
+#define FD_DESCRIBED	0x2000	/* who reads the trace has been told what it is */
 
 /* Histograms of a descriptor: bucket b, but for the ends, is [2^(b+10), 2^(b+11)) ns. */
 #define LAG_BUCKETS	20
@@ -347,6 +357,8 @@ struct model_sum {
 
 #define NR_MODEL_FIGURES (sizeof(struct model_sum) / sizeof(u64))
 #define MODELS_MAX	(1 << 14)
+#define REQUESTS_MAX	(1 << 15)
+#define SIGNALED_MAX	(1 << 14)
 
 /* Of what it is: a process, a thread, or a descriptor of the process that was first seen to use it. */
 struct model_key {
@@ -524,6 +536,7 @@ enum stack_kind {
 	STACK_SLEEP,	/* it slept in a turn, in no call that is watched; by loop */
 	STACK_TURN,	/* it was on the CPU in a turn that took long already; by loop */
 	STACK_LOOP,	/* it waited, in a way that is a sign; by loop */
+	STACK_HERE,	/* it sleeps, and is read from /proc, not taken; by tgid << 32 | tid */
 };
 
 #define STACKS_MAX	512
@@ -539,6 +552,71 @@ struct taken_stack {
 	u32 busy;
 	u32 call;
 	struct user_stack stack;
+};
+
+/* What the ring of iophase trace holds; each begins with its kind. */
+enum trace_kind { TRACE_CALL, TRACE_NAME };
+
+/* What a wait reported. */
+struct trace_event {
+	u64 object;		/* born_ns of its descriptor; 0: not known */
+	u64 ready_ns;		/* when it became ready; 0: not known */
+	s32 fd;
+	u32 events;		/* EPOLLIN, ... */
+};
+
+#define TRACE_EVENTS	16
+#define TRACE_ARGS	4
+
+/* struct trace_call: flags */
+#define TRACE_BEFORE	1	/* it began before the watch: what is known of it is since then */
+#define TRACE_UNFINISHED 2	/* the thread died inside */
+#define TRACE_ASKED_UNKNOWN 4	/* its interest set could not be counted */
+
+/* A call that is over. Times are CLOCK_MONOTONIC. */
+struct trace_call {
+	u16 kind;		/* enum trace_kind */
+	u8 flags;
+	u8 call;		/* enum call_id */
+	u32 tgid;
+	u32 tid;
+	u32 events_ready;	/* of what was reported, as many are known by descriptor */
+	u64 lost;		/* calls lost so far, all in all */
+	u64 enter_ns;
+	u64 end_ns;
+	u64 blocked_ns;
+	u64 runnable_ns;
+	u64 blocked_d_ns;
+	u64 copy_ns;
+	u64 copy_bound_ns;	/* the part of it that is only an upper bound */
+	u64 out_ns;		/* when the thread last left the CPU, if it did in this call */
+	u64 wake_ns;		/* and was last woken */
+	s64 ret;
+	u64 moved;		/* bytes */
+	u64 args[TRACE_ARGS];
+	u64 object;		/* born_ns of the descriptor it is on, 0: none, or not known */
+	u64 accepted;		/* and of the one that was accepted */
+	u64 asked;
+	u64 scanned;
+	u32 passes;
+	u32 sleeps;		/* interruptible ones */
+	u32 entries;		/* 1, and once more each time that the kernel ran it again */
+	u32 waker_tid;		/* 0: not by a task */
+	struct waker waker;	/* the last that woke it; its kind is WAKER_NONE: it was not woken */
+	char comm[COMM_LEN];	/* of the thread */
+	struct trace_event events[TRACE_EVENTS];
+};
+
+/* What a descriptor is called, for the calls that follow; a later one replaces it. */
+struct trace_name {
+	u16 kind;		/* enum trace_kind */
+	u8 file_kind;		/* enum file_kind */
+	u8 pad;
+	u32 tgid;
+	u32 fd;
+	u32 ino;
+	u64 object;		/* born_ns */
+	struct file_name name;
 };
 
 #endif

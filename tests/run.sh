@@ -24,16 +24,32 @@ cli() {
 	done
 	return $status
 }
+trace() {
+	local status=0
+	for script in run timeline; do
+		$python tests/trace/$script.py || status=1
+	done
+	return $status
+}
 truth() { $python tests/truth/run.py; }
 fds() { $python tests/truth/fds.py --batch; }
 doctor() { $python tests/doctor/run.py --quick; }
 # All of its programs, which takes a quarter of an hour: see test-doctor.
 doctors() { $python tests/doctor/run.py; }
 cross() { $python tests/truth/cross.py; }
+screen() { $python tests/screen/run.py; }
 servers() {
 	local status=0
 	for script in run descriptors; do
 		$python tests/servers/$script.py || status=1
+	done
+	return $status
+}
+# Every server of the lab, tested; it is measured by make lab.
+lab() {
+	local status=0
+	for script in clients; do
+		$python tests/lab/$script.py || status=1
 	done
 	return $status
 }
@@ -48,7 +64,7 @@ kernels() {
 }
 
 suites=("$@")
-[ $# -gt 0 ] || suites=(unit cli truth fds cross doctor servers matrix)
+[ $# -gt 0 ] || suites=(unit cli screen truth trace fds cross doctor servers lab matrix)
 passed=0 failed=0 skipped=0
 for suite in "${suites[@]}"; do
 	log=$out/tests/$suite.tap

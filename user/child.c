@@ -11,8 +11,34 @@
 
 #include "fail.h"
 
-/* The word to go is a signal: waiting for it is no call that is watched, as a read would be. */
+/*
+ * The word to go is a signal, waited for by sigsuspend(2): that is no call that is watched, as a read
+ * or sigwait(3) would be.
+ */
 #define SIGNAL_GO SIGUSR1
+
+static volatile sig_atomic_t told_to_go;
+
+static void hear(int signal)
+{
+	(void)signal;
+	told_to_go = 1;
+}
+
+/* Waits for it, which was held back until now, with the signal mask @mask otherwise. */
+static void await_go(const sigset_t *mask)
+{
+	struct sigaction action = { .sa_handler = hear }, before;
+	sigset_t waiting = *mask;
+
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGNAL_GO, &action, &before);
+	sigdelset(&waiting, SIGNAL_GO);
+	while (!told_to_go)
+		sigsuspend(&waiting);
+	/* What is ignored stays so in the command. */
+	sigaction(SIGNAL_GO, &before, NULL);
+}
 
 #define FDS_FEW 256	/* more are not open yet */
 
@@ -36,15 +62,13 @@ static void close_own(int error_fd)
  */
 static void run(pid_t parent, const sigset_t *old, int error_fd, char **command)
 {
-	sigset_t go;
-	int error, number;
+	int error;
 
 	close_own(error_fd);
-	sigemptyset(&go);
-	sigaddset(&go, SIGNAL_GO);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent || sigwait(&go, &number))
+	if (getppid() != parent)
 		_exit(EXIT_RUNTIME);
+	await_go(old);
 	prctl(PR_SET_PDEATHSIG, 0);
 	sigprocmask(SIG_SETMASK, old, NULL);
 	execvp(command[0], command);

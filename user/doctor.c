@@ -124,24 +124,25 @@ static const char doc[] =
 	"  iophase doctor -n nginx --fail-on warning  for scripts: 3 if there is a fault\n"
 	"  iophase doctor --set slow-turn.ms=200      all of the machine, with patience";
 
+static const struct argp_child children[] = { { &options_common, 0, NULL, 0 }, { 0 } };
+
+const struct argp doctor_argp = {
+	.options = option_table,
+	.parser = parse_option,
+	.args_doc = "[-- COMMAND [ARGS]]",
+	.doc = doc,
+	.children = children,
+};
+
 int doctor_main(int argc, char **argv)
 {
-	static const struct argp_child children[] = { { &options_common, 0, NULL, 0 }, { 0 } };
-	static const struct argp argp = {
-		.options = option_table,
-		.parser = parse_option,
-		.args_doc = "[-- COMMAND [ARGS]]",
-		.doc = doc,
-		.children = children,
-	};
-	struct doctor doctor;
+	struct doctor doctor = doctor_default();
 	struct options options = {
 		.by = BY_PROCESS | BY_CALL, .sort = "wall", .doctor = &doctor,
 	};
 	int err;
 
-	doctor_init(&doctor);
-	err = options_parse_with(&options, &argp, argc, argv);
+	err = options_parse_with(&options, &doctor_argp, argc, argv);
 	if (err)
 		return -err - 1;
 	if (!options.duration_ns && !options.command)

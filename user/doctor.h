@@ -3,6 +3,8 @@
 #ifndef IOPHASE_DOCTOR_H
 #define IOPHASE_DOCTOR_H
 
+#include <argp.h>
+
 #include "doctor/finding.h"
 #include "types.h"
 
@@ -20,8 +22,8 @@ struct doctor {
 	enum severity worst;		/* NR_SEVERITIES: nothing was found */
 };
 
-/* Sets all thresholds to their defaults, and nothing to fail on. */
-void doctor_init(struct doctor *doctor);
+/* All thresholds as they are by default, and nothing found. */
+struct doctor doctor_default(void);
 
 /* The thresholds that the hooks are to know. */
 struct limits doctor_limits(const struct doctor *doctor);
@@ -34,6 +36,9 @@ int doctor_fail_on(struct doctor *doctor, const char *word);
 
 /* EXIT_FINDINGS if the worst that was found is to fail on, else EXIT_OK. */
 int doctor_verdict(const struct doctor *doctor);
+
+/* What it understands. */
+extern const struct argp doctor_argp;
 
 /* The command; returns the exit code. */
 int doctor_main(int argc, char **argv);

@@ -26,6 +26,9 @@ struct loop {
 static int handler_fd, handler_signals;
 static void (*handler_abandon)(void);
 
+/* A change of size that the loop has not been told of yet; one is enough. */
+static volatile sig_atomic_t resized;
+
 struct signal_note {
 	int signal;
 	bool by_user;
@@ -45,6 +48,16 @@ static void handle(int signal, siginfo_t *info, void *context)
 	/* The pipe has room for them all. */
 	if (write(handler_fd, &what, sizeof(what)) < 0)
 		_exit(128 + signal);
+	errno = error;
+}
+
+static void handle_resize(int signal)
+{
+	struct signal_note what = { .signal = signal };
+	int error = errno;
+
+	if (!resized && write(handler_fd, &what, sizeof(what)) == sizeof(what))
+		resized = true;
 	errno = error;
 }
 
@@ -157,6 +170,18 @@ int loop_target(struct loop *loop, pid_t pid)
 	return err;
 }
 
+int loop_input(struct loop *loop, int fd)
+{
+	return add(loop, LOOP_INPUT, fd);
+}
+
+void loop_resize(void)
+{
+	struct sigaction action = { .sa_handler = handle_resize, .sa_flags = SA_RESTART };
+
+	sigaction(SIGWINCH, &action, NULL);
+}
+
 u32 loop_targets(const struct loop *loop)
 {
 	return loop->targets;
@@ -168,6 +193,10 @@ static enum loop_event read_signal(struct loop *loop, int *signal, bool *by_user
 
 	if (read(loop->signal_fds[0], &what, sizeof(what)) != sizeof(what))
 		return LOOP_ERROR;
+	if (what.signal == SIGWINCH) {
+		resized = false;
+		return LOOP_RESIZE;
+	}
 	*signal = what.signal;
 	*by_user = what.by_user;
 	return LOOP_SIGNAL;
@@ -188,6 +217,8 @@ enum loop_event loop_wait(struct loop *loop, int *signal, bool *by_user)
 	fd = (u32)what.data.u64;
 	if (event == LOOP_SIGNAL)
 		return read_signal(loop, signal, by_user);
+	if (event == LOOP_INPUT)
+		return event;
 	if (fd == loop->timer_fds[event]) {
 		if (read(fd, &expired, sizeof(expired)) < 0)
 			debug("timer: %s", strerror(errno));

@@ -17,7 +17,10 @@ enum loop_event {
 	LOOP_SAMPLE,	/* time to begin or to end a sample of our own cost */
 	LOOP_SLICE,	/* the time of a part of what is saved is over */
 	LOOP_RETIRE,	/* time to take the rows of ended processes out of the kernel */
+	LOOP_TRACE,	/* time to take traced calls out of the kernel */
 	LOOP_TARGET,	/* a watched process ended, or one of its descendants may have */
+	LOOP_INPUT,	/* there is something to be read, or its end */
+	LOOP_RESIZE,	/* the terminal has another size */
 	LOOP_ERROR,
 };
 
@@ -36,6 +39,12 @@ int loop_timer(struct loop *loop, enum loop_event event, u64 first_ns, u64 every
 
 /* Makes LOOP_TARGET happen when process @pid ends; 0 or -errno. */
 int loop_target(struct loop *loop, pid_t pid);
+
+/* Makes LOOP_INPUT happen while there is something to be read from @fd, the caller's; 0 or -errno. */
+int loop_input(struct loop *loop, int fd);
+
+/* Makes LOOP_RESIZE happen when the terminal is given another size, by SIGWINCH. */
+void loop_resize(void);
 
 /* Waits for the next event. For LOOP_SIGNAL *@by_user tells one sent by kill from a key. */
 enum loop_event loop_wait(struct loop *loop, int *signal, bool *by_user);

@@ -5,22 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "doctor.h"
+#include "commands.h"
 #include "fail.h"
-#include "probes.h"
-#include "report.h"
-#include "stat.h"
-#include "types.h"
-
-static const struct command {
-	const char *name;
-	int (*main)(int argc, char **argv);
-} commands[] = {
-	{ "stat", stat_main },
-	{ "doctor", doctor_main },
-	{ "report", report_main },
-	{ "probes", probes_main },
-};
 
 /* A first word that is neither an option nor an interval is meant as a command. */
 static bool names_command(const char *word)
@@ -45,7 +31,7 @@ int main(int argc, char **argv)
 	occupy_streams();
 	if (argc < 2 || !names_command(argv[1]))
 		return commands[0].main(argc, argv);
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+	for (u32 i = 0; i < nr_commands; i++) {
 		if (!strcmp(commands[i].name, argv[1]))
 			return commands[i].main(argc - 1, argv + 1);
 	}

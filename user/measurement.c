@@ -24,6 +24,7 @@
 #include "saved/recorder.h"
 #include "session/session.h"
 #include "sink.h"
+#include "stack/sleeper.h"
 #include "stack/traceback.h"
 #include "version.h"
 
@@ -64,6 +65,7 @@ struct measurement {
 	u64 slice_ns, total_ns;		/* when the last slice ended, and when the next total is due */
 	u64 reports;
 	int signals, signal;		/* how many came, and the last of them */
+	bool quit;			/* by a key: nothing more is to be printed */
 	bool targeted;			/* there are targets, so their end is the end */
 	bool sampling;
 };
@@ -109,7 +111,7 @@ static void take_interval(struct measurement *m, struct reading *now, struct cos
 	cost->recursion_misses -= m->past.misses;
 	m->past.misses += cost->recursion_misses;
 	take_rows(&now->rows, &m->past.rows);
-	take_rows(&now->threads, &m->past.threads);
+	take_rows(&now->by_thread, &m->past.threads);
 	take_rows(&now->fds, &m->past.fds);
 	take_rows(&now->loops, &m->past.loops);
 	models_share(&now->rows);
@@ -120,13 +122,17 @@ static void take_interval(struct measurement *m, struct reading *now, struct cos
 }
 
 static u32 find_stack(const struct stack_source *source, const struct stack_key *key,
-		      struct symbol *symbols, u32 max)
+		      const struct user_place *here, struct symbol *symbols, u32 max)
 {
 	struct measurement *m = source->context;
 	struct user_stack stack;
+	bool found;
 
-	return session_stack(m->session, key->object, key->kind, &stack) ?
-	       traceback_make(&stack, symbols, max) : 0;
+	if (key->kind == STACK_HERE)
+		found = sleeper_stack(key->object >> 32, key->object, here, &stack);
+	else
+		found = session_stack(m->session, key->object, key->kind, &stack);
+	return found ? traceback_make(&stack, symbols, max) : 0;
 }
 
 /* What all reports have in common. */
@@ -142,11 +148,15 @@ static struct report report_of(struct measurement *m)
 		.scan_tier = session_tier(m->session, NEED_SCAN),
 		.lag_tier = session_tier(m->session, NEED_READY),
 		.fd_lag_tier = session_tier(m->session, NEED_FD_READY),
+		.signals_seen = session_sees(m->session, NEED_SIGNALS),
+		.uring_seen = session_sees(m->session, NEED_URING),
 		.parts = session_parts(m->session),
+		.whole = !options->tids.count && !options->comm_count,
 		.named = options->tgids.count || options->tids.count || options->comm_count ||
 			 options->command,
 		.direct = session_direct(m->session),
 		.stacks = &m->stacks,
+		.session = m->session,
 	};
 }
 
@@ -168,9 +178,10 @@ static void save_and_print(struct measurement *m, struct report *report)
 	stacks_free(&stacks);
 }
 
-/* Prints what was counted since the last report. */
+/* Prints what was counted since the last report, or has it shown. */
 static int report(struct measurement *m, bool last)
 {
+	const struct live *live = m->output->live;
 	struct report report = report_of(m);
 	struct cost cost = cost_read(m->sampler);
 	struct reading now;
@@ -182,12 +193,15 @@ static int report(struct measurement *m, bool last)
 		report.reading = &now;
 		report.cost = &cost;
 		report.last = last;
-		m->begin_ns = now.now_ns;
 		m->reports++;
-		/* Slices were taken of what is saved, and it is still all of it that is reported. */
-		if (!m->recorder || m->options->interval_ns)
+		if (!live)
+			m->begin_ns = now.now_ns;
+		/* Of what is saved slices were taken, and it is still all of it that is reported. */
+		if (!live && (!m->recorder || m->options->interval_ns))
 			take_interval(m, &now, &cost);
-		if (m->recorder)
+		if (live && !last)
+			live->show(&report, &now);
+		else if (m->recorder)
 			save_and_print(m, &report);
 		else
 			m->output->print(m->sink.stream, &report);
@@ -245,14 +259,37 @@ static int save_rest(struct measurement *m)
 	return err ? : recorder_end(m->recorder);
 }
 
+static void end_live(struct measurement *m)
+{
+	if (m->output->live)
+		m->output->live->end();
+}
+
+/* Takes the calls of a trace that came since the last time. */
+static int drain(struct measurement *m, bool last)
+{
+	u64 next_ns;
+	int err;
+
+	if (!m->output->drain)
+		return 0;
+	next_ns = m->output->drain(m->sink.stream, m->options, m->session, last);
+	err = sink_flush(&m->sink);
+	return err || last ? err : loop_timer(m->loop, LOOP_TRACE, next_ns, 0);
+}
+
 /* The end: no more is counted, and what was is printed. */
 static int finish(struct measurement *m)
 {
 	int err;
 
+	end_live(m);
+	if (m->quit)
+		return 0;
 	if (m->sampling)
 		cost_sample_end(m->sampler);
 	err = session_stop(m->session);
+	err = err ? : drain(m, true);
 	if (!err && m->recorder && !m->options->interval_ns)
 		err = save(m, RECORD_SLICE);
 	err = err ? : report(m, true);
@@ -283,11 +320,13 @@ static bool targets_gone(struct measurement *m)
 /* They are gone, and were so before the hooks were there: no report, for there is nothing to say. */
 static int targets_missed(const struct measurement *m)
 {
-	const struct id_list *tgids = &m->options->tgids, *tids = &m->options->tids;
+	const struct options *options = m->options;
+	const struct id_list *tgids = &options->tgids, *tids = &options->tids;
+	bool more = tgids->count || options->comm_count || options->uids.count || options->cgroup;
 
 	if (session_watched(m->session))
 		return 0;
-	if (tids->count && !kill(tids->ids[0], 0))
+	if (tids->count && more && !kill(tids->ids[0], 0))
 		return fail(EXIT_RUNTIME, "thread %u does not pass the other filters", tids->ids[0]);
 	if (tgids->count + tids->count > 1)
 		return fail(EXIT_RUNTIME, "all that was named ended before it could be watched");
@@ -311,22 +350,47 @@ static bool signal_ends(struct measurement *m, bool by_user)
 	return false;
 }
 
+/* An interval is over; the last one is reported at the end. */
+static int end_interval(struct measurement *m, bool *over)
+{
+	const struct live *live = m->output->live;
+
+	*over = m->options->count && m->reports + 1 >= m->options->count;
+	if (*over || (live && !live->wanted()))
+		return 0;
+	return report(m, false);
+}
+
+/* Keys, for the screen. */
+static int take_input(struct measurement *m)
+{
+	switch (m->output->live->input(m->options)) {
+	case LIVE_GO_ON:
+		return 0;
+	case LIVE_INTERVAL:
+		return loop_timer(m->loop, LOOP_INTERVAL, m->options->interval_ns,
+				  m->options->interval_ns);
+	case LIVE_END:
+		m->quit = true;
+		return 0;
+	}
+	return 0;
+}
+
 /* Runs until one of the ends; 0, or an exit code after a message. */
 static int run(struct measurement *m)
 {
+	bool by_user, over = false;
 	int err = 0;
-	bool by_user;
 
-	while (!err && !targets_gone(m)) {
+	while (!err && !over && !m->quit && !targets_gone(m)) {
 		switch (loop_wait(m->loop, &m->signal, &by_user)) {
 		case LOOP_SIGNAL:
 			if (signal_ends(m, by_user))
 				return 0;
 			break;
 		case LOOP_INTERVAL:
-			if (m->options->count && m->reports + 1 >= m->options->count)
-				return 0;
-			err = report(m, false);
+			err = end_interval(m, &over);
 			break;
 		case LOOP_DURATION:
 			return 0;
@@ -339,7 +403,16 @@ static int run(struct measurement *m)
 		case LOOP_SAMPLE:
 			err = sample(m);
 			break;
+		case LOOP_TRACE:
+			err = drain(m, false);
+			break;
 		case LOOP_TARGET:
+			break;
+		case LOOP_INPUT:
+			err = take_input(m);
+			break;
+		case LOOP_RESIZE:
+			m->output->live->resize();
 			break;
 		case LOOP_ERROR:
 			return fail(EXIT_RUNTIME, "epoll_wait: %s", strerror(errno));
@@ -354,7 +427,8 @@ static int start_timers(struct measurement *m)
 	int err = 0;
 
 	/* An end that falls on that of an interval would bring an empty report after its own. */
-	if (options->interval_ns && options->duration_ns % options->interval_ns == 0) {
+	if (options->interval_ns && !m->output->live &&
+	    options->duration_ns % options->interval_ns == 0) {
 		u64 count = options->duration_ns / options->interval_ns;
 
 		if (count && (!options->count || count < options->count))
@@ -439,15 +513,30 @@ static int start(struct measurement *m)
 	return err;
 }
 
+/* The screen, and the keys and changes of size that are for it. */
+static int begin_live(struct measurement *m)
+{
+	int err = m->output->live->begin(m->options);
+
+	if (err)
+		return err;
+	loop_resize();
+	err = loop_input(m->loop, STDIN_FILENO);
+	return err ? fail(EXIT_RUNTIME, "cannot wait for keys: %s", strerror(-err)) : 0;
+}
+
 static int measure(struct measurement *m)
 {
 	int err = start(m);
 
+	if (!err && m->output->live)
+		err = begin_live(m);
 	if (err)
 		return err;
 	if (m->output->begin)
 		m->output->begin(m->sink.stream, m->options);
-	err = run(m);
+	err = drain(m, false);
+	err = err ? : run(m);
 	err = err ? : finish(m);
 	session_close(m->session);
 	m->session = NULL;
@@ -502,6 +591,7 @@ int measurement_run(struct options *options, const struct output *output)
 		return err;
 	m.loop = loop_open(options->command ? 2 : 1, sink_remove);
 	err = m.loop ? measure(&m) : EXIT_RUNTIME;
+	end_live(&m);
 	if (err)
 		sink_abandon(&m.sink);
 	else

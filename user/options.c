@@ -13,6 +13,7 @@
 #include "model/rows.h"
 #include "saved/format.h"
 #include "text.h"
+#include "stat.h"
 #include "version.h"
 
 enum {
@@ -81,11 +82,12 @@ static const char doc[] =
 	"  iophase -p 1234 -d 10          one process for ten seconds\n"
 	"  iophase -n nginx 1             all of nginx, every second\n"
 	"  iophase -- curl -s localhost   a command from its start to its end\n\n"
-	"Other commands: iophase doctor, iophase report, iophase probes.";
+	"Other commands: iophase top, iophase trace, iophase doctor, iophase report, iophase probes.";
 
 /* The words of an option that takes one of several, in the order of its enum. */
-static const char *const format_words[] = { "table", "json", "ndjson", "csv", NULL };
-static const char *const color_words[] = { "auto", "always", "never", NULL };
+const char *const format_words[] = { "table", "json", "ndjson", "csv", NULL };
+const char *const by_words[] = { "process", "thread", "call", "fd", "loop", "model", NULL };
+const char *const color_words[] = { "auto", "always", "never", NULL };
 
 static int word_index(const char *const *words, const char *word)
 {
@@ -118,7 +120,7 @@ static bool parse_seconds(const char *text, u64 *ns)
 	return true;
 }
 
-static bool parse_ids(const char *text, u64 least, struct id_list *list)
+bool options_ids(const char *text, u64 least, struct id_list *list)
 {
 	while (true) {
 		char word[16];
@@ -149,8 +151,6 @@ static bool parse_comm(struct options *options, const char *name)
 
 static bool parse_by(const char *text, unsigned int *by)
 {
-	static const char *const words[] = { "process", "thread", "call", "fd", "loop", "model", NULL };
-
 	*by = 0;
 	while (true) {
 		char word[16];
@@ -158,7 +158,7 @@ static bool parse_by(const char *text, unsigned int *by)
 		int i;
 
 		snprintf(word, sizeof(word), "%.*s", (int)len, text);
-		i = word_index(words, word);
+		i = word_index(by_words, word);
 		if (i < 0)
 			return false;
 		*by |= 1u << i;
@@ -195,14 +195,20 @@ static int parse_calls(struct options *options, const char *list)
 	return 0;
 }
 
+int options_interval(struct options *options, const char *arg)
+{
+	if (options->interval_ns)
+		return options_usage("one argument too many", arg);
+	if (!parse_seconds(arg, &options->interval_ns))
+		return options_usage("an interval in seconds is needed, not", arg);
+	return 0;
+}
+
 static int parse_position(struct options *options, char *arg)
 {
 	/* argp hands over "--" and what follows through ARGP_KEY_ARGS, see below. */
-	if (!options->interval_ns) {
-		if (!parse_seconds(arg, &options->interval_ns))
-			return options_usage("an interval in seconds is needed, not", arg);
-		return 0;
-	}
+	if (!options->interval_ns)
+		return options_interval(options, arg);
 	if (options->count)
 		return options_usage("one argument too many", arg);
 	if (!parse_u64(arg, UINT32_MAX, &options->count) || !options->count)
@@ -221,11 +227,11 @@ static int parse_filter(int key, char *arg, struct options *options)
 {
 	switch (key) {
 	case 'p':
-		return parse_ids(arg, 1, &options->tgids) ? 0 : options_usage("-p: no process id", arg);
+		return options_ids(arg, 1, &options->tgids) ? 0 : options_usage("-p: no process id", arg);
 	case 't':
-		return parse_ids(arg, 1, &options->tids) ? 0 : options_usage("-t: no thread id", arg);
+		return options_ids(arg, 1, &options->tids) ? 0 : options_usage("-t: no thread id", arg);
 	case 'u':
-		return parse_ids(arg, 0, &options->uids) ? 0 : options_usage("-u: no user id", arg);
+		return options_ids(arg, 0, &options->uids) ? 0 : options_usage("-u: no user id", arg);
 	case 'n':
 		return parse_comm(options, arg) ? 0 : options_usage("-n: no name", arg);
 	case 'c':
@@ -307,6 +313,26 @@ static error_t parse_print(int key, char *arg, struct argp_state *state)
 	}
 }
 
+error_t options_filter_calls(int key, char *arg, struct options *options)
+{
+	u64 us;
+
+	switch (key) {
+	case 'e':
+		return parse_calls(options, arg);
+	case 'm':
+		if (!parse_u64(arg, UINT64_MAX / 1000, &us))
+			return options_usage("-m: microseconds are needed, not", arg);
+		options->min_ns = us * 1000;
+		return 0;
+	case 'x':
+		options->failed_only = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
 static error_t parse_rows(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
@@ -334,7 +360,7 @@ static error_t parse_rows(int key, char *arg, struct argp_state *state)
 		options->format = choice;
 		return err;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return options_filter_calls(key, arg, options);
 	}
 }
 
@@ -412,6 +438,9 @@ static int check_session(const struct options *options, bool selected)
 {
 	if (!options->everything)
 		return 0;
+	if (options->trace || options->live)
+		return fail(EXIT_USAGE, "what is traced, or shown on a screen, is not saved: %s",
+			    options->save ? : options->html);
 	if (options->min_ns || options->failed_only)
 		return fail(EXIT_USAGE, "a session has all calls: -m and -x do not apply");
 	if (options->by & BY_MODEL)
@@ -456,19 +485,21 @@ int options_parse_with(struct options *options, const struct argp *argp, int arg
 	return code ? -code - 1 : 0;
 }
 
+static const struct argp_child children[] = {
+	{ &options_rows, 0, NULL, 0 }, { &options_common, 0, NULL, 0 }, { 0 },
+};
+
+const struct argp stat_argp = {
+	.options = stat_table,
+	.parser = parse_stat,
+	.args_doc = "[INTERVAL [COUNT]]\n[-- COMMAND [ARGS]]",
+	.doc = doc,
+	.children = children,
+};
+
 int options_parse(struct options *options, int argc, char **argv)
 {
-	static const struct argp_child children[] = {
-		{ &options_rows, 0, NULL, 0 }, { &options_common, 0, NULL, 0 }, { 0 },
-	};
-	static const struct argp argp = {
-		.options = stat_table,
-		.parser = parse_stat,
-		.args_doc = "[INTERVAL [COUNT]]\n[-- COMMAND [ARGS]]",
-		.doc = doc,
-		.children = children,
-	};
 
 	*options = (struct options){ .by = BY_PROCESS | BY_CALL, .sort = "wall" };
-	return options_parse_with(options, &argp, argc, argv);
+	return options_parse_with(options, &stat_argp, argc, argv);
 }

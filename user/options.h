@@ -39,6 +39,7 @@ struct options {
 	u64 count;			/* intervals, 0: no limit */
 	u64 duration_ns;		/* 0: no limit */
 	bool timestamp;
+	bool live;			/* a screen; rows of threads are of those that live */
 	enum backend backend;
 
 	unsigned int by;		/* BY_* */
@@ -50,12 +51,16 @@ struct options {
 
 	char **command;			/* NULL-terminated, NULL: none */
 	struct doctor *doctor;		/* signs of misuse are looked for; NULL: they are not */
+	struct trace *trace;		/* each call is a line; NULL: they are summed */
 
 	char **arguments;		/* all of them, as they were given */
 	const char *save;		/* session file, NULL: none */
 	const char *html;		/* file for a page of all that was measured, NULL: none */
 	bool everything;		/* all that a session holds is measured, whatever `by` says */
 };
+
+/* The words that options take, in the order of their enum, or of BY_*; NULL at the end. */
+extern const char *const format_words[], *const color_words[], *const by_words[];
 
 /*
  * What all commands that measure understand, what all understand that print anything, and what those do
@@ -65,6 +70,15 @@ extern const struct argp options_common, options_print, options_rows;
 
 /* Says "WHAT: 'VALUE' (see iophase --help)", and returns what a parser is to return then. */
 int options_usage(const char *what, const char *value);
+
+/* Parses an argument that is an interval, the only one; what a parser is to return. */
+int options_interval(struct options *options, const char *arg);
+
+/* "-p"'s list of numbers, each at least @least, added to @list; false if it is none. */
+bool options_ids(const char *text, u64 least, struct id_list *list);
+
+/* Parses -e, -m and -x, of commands that look at calls; ARGP_ERR_UNKNOWN for any other @key. */
+error_t options_filter_calls(int key, char *arg, struct options *options);
 
 /* Parses as options_parse() does, by @argp, into @options, which hold what is the default. */
 int options_parse_with(struct options *options, const struct argp *argp, int argc, char **argv);

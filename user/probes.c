@@ -199,20 +199,21 @@ static int probe(struct probes *probes)
 	return err ? : none;
 }
 
+const struct argp probes_argp = {
+	.options = option_table,
+	.parser = parse_option,
+	.doc = "Tries every hook that iophase has on this kernel, and says which it uses, how "
+	       "exactly they tell, and why the others are not used.",
+};
+
 int probes_main(int argc, char **argv)
 {
-	static const struct argp argp = {
-		.options = option_table,
-		.parser = parse_option,
-		.doc = "Tries every hook that iophase has on this kernel, and says which it uses, how "
-		       "exactly they tell, and why the others are not used.",
-	};
 	struct probes probes = { 0 };
 	int err;
 
 	argv[0] = "iophase";
 	argp_err_exit_status = EXIT_USAGE;
-	err = argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, &probes);
+	err = argp_parse(&probes_argp, argc, argv, ARGP_NO_HELP, NULL, &probes);
 	if (err)
 		return err == EINVAL ? EXIT_USAGE : fail(EXIT_RUNTIME, "%s", strerror(err));
 	libbpf_set_print((libbpf_print_fn_t)hooks_print_libbpf);

@@ -42,11 +42,9 @@ static const struct argp_option option_table[] = {
 
 static int add_set(struct request *request, const char *text)
 {
-	struct doctor tried;
-	int err;
+	struct doctor tried = doctor_default();
+	int err = doctor_set(&tried, text);
 
-	doctor_init(&tried);
-	err = doctor_set(&tried, text);
 	if (err)
 		return err;
 	if (request->nr_sets == NR_THRESHOLDS)
@@ -223,28 +221,29 @@ static const char doc[] =
 	"  iophase report x.iophase --html x.html  a page to look at, and to send on\n"
 	"  iophase report x.iophase --doctor       what its event loops did wrong";
 
+static const struct argp_child children[] = {
+	{ &options_rows, 0, NULL, 0 }, { &options_print, 0, NULL, 0 }, { 0 },
+};
+
+const struct argp report_argp = {
+	.options = option_table,
+	.parser = parse_option,
+	.args_doc = "SESSION",
+	.doc = doc,
+	.children = children,
+};
+
 int report_main(int argc, char **argv)
 {
-	static const struct argp_child children[] = {
-		{ &options_rows, 0, NULL, 0 }, { &options_print, 0, NULL, 0 }, { 0 },
-	};
-	static const struct argp argp = {
-		.options = option_table,
-		.parser = parse_option,
-		.args_doc = "SESSION",
-		.doc = doc,
-		.children = children,
-	};
 	struct request request = { .options = {
 		.by = BY_PROCESS | BY_CALL, .sort = "wall", .everything = true,
 	} };
-	struct doctor doctor;
+	struct doctor doctor = doctor_default();
 	int err;
 
-	doctor_init(&doctor);
 	request.options.doctor = &doctor;
 	signal(SIGPIPE, SIG_IGN);
-	err = options_parse_with(&request.options, &argp, argc, argv);
+	err = options_parse_with(&request.options, &report_argp, argc, argv);
 	if (err)
 		return -err - 1;
 	err = check(&request);

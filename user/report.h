@@ -3,6 +3,11 @@
 #ifndef IOPHASE_REPORT_H
 #define IOPHASE_REPORT_H
 
+#include <argp.h>
+
+/* What it understands. */
+extern const struct argp report_argp;
+
 /* The command; returns the exit code. */
 int report_main(int argc, char **argv);
 

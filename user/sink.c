@@ -10,8 +10,18 @@
 
 #include "fail.h"
 
-/* The name of the file that is being written, for sink_remove(). */
-static char *volatile unfinished;
+/* The names of the files that are being written, for sink_remove(). */
+static char *volatile unfinished[SINKS_MAX];
+
+static void unfinished_replace(const char *was, char *name)
+{
+	for (int i = 0; i < SINKS_MAX; i++) {
+		if (unfinished[i] == was) {
+			unfinished[i] = name;
+			return;
+		}
+	}
+}
 
 static int sink_fail(const struct sink *sink)
 {
@@ -58,7 +68,7 @@ static int open_temporary(struct sink *sink)
 		sink->temporary = NULL;
 		return sink_fail(sink);
 	}
-	unfinished = sink->temporary;
+	unfinished_replace(NULL, sink->temporary);
 	fchmod(fd, mode);
 	sink->stream = fdopen(fd, "w");
 	return sink->stream ? 0 : sink_fail(sink);
@@ -67,7 +77,8 @@ static int open_temporary(struct sink *sink)
 /* Forgets the temporary file, which by now has its final name or none. */
 static void temporary_free(struct sink *sink)
 {
-	unfinished = NULL;
+	if (sink->temporary)
+		unfinished_replace(sink->temporary, NULL);
 	free(sink->temporary);
 	sink->temporary = NULL;
 }
@@ -130,6 +141,8 @@ void sink_abandon(struct sink *sink)
 
 void sink_remove(void)
 {
-	if (unfinished)
-		unlink(unfinished);
+	for (int i = 0; i < SINKS_MAX; i++) {
+		if (unfinished[i])
+			unlink(unfinished[i]);
+	}
 }

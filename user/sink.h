@@ -5,6 +5,9 @@
 
 #include <stdio.h>
 
+/* So many can be open at a time. */
+#define SINKS_MAX 2
+
 struct sink {
 	FILE *stream;
 	const char *path;	/* NULL: not ours to close */
@@ -33,7 +36,7 @@ void sink_abandon(struct sink *sink);
  */
 char *sink_temporary_name(const char *path);
 
-/* Removes the unfinished file of the one sink that may be open; for a signal handler. */
+/* Removes the unfinished files of the sinks that are open; for a signal handler. */
 void sink_remove(void);
 
 #endif

@@ -17,11 +17,10 @@ static const struct output *const outputs[] = {
 int stat_main(int argc, char **argv)
 {
 	struct options options;
-	struct doctor doctor;
+	struct doctor doctor = doctor_default();
 	int err = options_parse(&options, argc, argv);
 
 	/* A session has the signs of misuse, too, so that the doctor can be asked about it. */
-	doctor_init(&doctor);
 	if (options.everything)
 		options.doctor = &doctor;
 	return err ? -err - 1 : measurement_run(&options, outputs[options.format]);

@@ -1,5 +1,7 @@
 """Figures and tables: medians of interleaved rounds, their spread, and the budgets beside them."""
 
+import os
+import platform
 import statistics
 
 UNKNOWN = "-"
@@ -46,6 +48,13 @@ class Series:
 def ratio(part, whole):
     """`part` round by round over the median of `whole`, which may be close to 0 in one round."""
     return part.divided_by(whole.median)
+
+
+def machine():
+    with open("/proc/cpuinfo") as info:
+        model = next(line.split(": ")[1].strip() for line in info if line.startswith("model name"))
+    system = platform.freedesktop_os_release()["PRETTY_NAME"]
+    return f"{os.cpu_count()} x {model}, Linux {platform.release()}, {system}"
 
 
 def verdict(value, limit, text):

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # make bench      what iophase costs     make bench ARGS=--quick
 # make bench-kernels   the same in instructions, on stock kernels, emulated
+# make bench-trace     what tracing costs a program that makes calls as fast as it can
 # The figures in the docs are made by both, with ARGS="--markdown docs/overhead.md"
 
 BENCH := $(OUT)/tests/bench
 BENCH_LOADS := $(BENCH)/roundtrip $(BENCH)/calls
 
-.PHONY: bench bench-kernels bench-build
+.PHONY: bench bench-trace bench-kernels bench-build
 bench: iophase bench-build
 	$(Q)$(PYTHON) tests/bench/run.py $(ARGS)
 
@@ -14,6 +15,9 @@ bench-kernels: vm-deps
 	$(Q)$(MAKE) --no-print-directory STATIC=1 $(OUT)/static/iophase
 	$(Q)$(MAKE) --no-print-directory truth-build bench-build
 	$(Q)$(PYTHON) tests/bench/stock.py $(ARGS)
+
+bench-trace: iophase trace-build
+	$(Q)$(PYTHON) tests/bench/tracing.py $(ARGS)
 
 bench-build: $(BENCH_LOADS) $(BENCH)/floor
 

@@ -9,7 +9,6 @@ import argparse
 import datetime
 import os
 import pathlib
-import platform
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ import programs
 import sections
 import tools
 import workloads
+from figures import machine
 
 LIMIT_S = 1200
 PARTS = {
@@ -60,13 +60,6 @@ def parse_args():
     parser.add_argument("--iophase", type=pathlib.Path, action="append", metavar="PROGRAM",
                         help="the build to measure; given again, a build to compare it with")
     return parser.parse_args()
-
-
-def machine():
-    with open("/proc/cpuinfo") as info:
-        model = next(line.split(": ")[1].strip() for line in info if line.startswith("model name"))
-    system = platform.freedesktop_os_release()["PRETTY_NAME"]
-    return f"{os.cpu_count()} x {model}, Linux {platform.release()}, {system}"
 
 
 def markdown(tables, seconds):

@@ -157,6 +157,14 @@ def target(*words, **how):
         raise
 
 
+@contextlib.contextmanager
+def ended():
+    """The id of a process that has ended, and is there still: nobody has waited for it."""
+    with subprocess.Popen(["true"], stdin=subprocess.DEVNULL) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        yield process.pid
+
+
 def waiting_target(*words):
     """A target that makes no call of its own before go(), which is a read of its input."""
     return target("--wait", *words, stdin=subprocess.PIPE)

@@ -37,7 +37,8 @@ def target_ends_json():
             await_reports(subject)
             os.kill(subject.subject, signal.SIGKILL)
             result = watch.result().ends(0, out=b"{")
-    rules_found = [finding["rule"] for finding in Schema("doctor.schema.json").validated(result.out)["findings"]]
+    document = Schema("doctor.schema.json").validated(result.out)
+    rules_found = [finding["rule"] for finding in document["findings"]]
     result.check("lt-spin" in rules_found, f"{rules_found}")
 
 
@@ -48,6 +49,13 @@ def target_dead_at_once():
             watch.await_word(b"iophase: watching")
             os.kill(subject.subject, signal.SIGKILL)
             watch.result().ends(0, out=NONE)
+
+
+def ended_before():
+    """While the hooks were attached, as it seems: nothing was found, for nothing was watched."""
+    with cli.ended() as pid:
+        doctor("-p", pid, "--fail-on", "info").ends(
+            1, f"iophase: process {pid} ended before it could be watched")
 
 
 def command(script, status, *options):
@@ -81,6 +89,7 @@ TESTS = [
     ("the target ends", lambda: target_ends(signal.SIGTERM)),
     ("the target is killed, JSON", target_ends_json),
     ("the target is killed, nothing was seen", target_dead_at_once),
+    ("the target ended before the watch", ended_before),
     ("status of the command", lambda: command("exit 7", 7)),
     ("status 0 of the command", lambda: command(":", 0)),
     ("status of the command, --fail-on", lambda: command("exit 7", 7, "--fail-on", "info")),

@@ -13,8 +13,8 @@ import sys
 import cli
 from cli import Failure
 from documents import Schema, as_json
-from subject import (FAULT, FOUND, IDLE, NONE, PROGRAMS, QUICK, STALL, UNHURRIED, Subject, diagnosed,
-                     doctor, narrow)
+from subject import (FAULT, FOUND, HUNG, IDLE, NONE, PROGRAMS, QUICK, STALL, UNHURRIED, Subject,
+                     diagnosed, doctor, narrow)
 
 HOSTILE = [b"\x1b[2J\x1b[31m", b"a\rb\bc", b"nl\nnl", b"\x9b31m\xc2\x9b1m", b'q"u,o;t\\e',
            b"\xff\xfe\x7f", b"caf\xc3\xa9", b"%s%n", b"a  b"]
@@ -25,11 +25,21 @@ def fail_on(level, program, status, out):
     diagnosed(program, *QUICK, "--fail-on", level)[1].ends(status, out=out)
 
 
-@cli.alone
 def critical():
-    """A fifth of a CPU, which others are not to take from it."""
-    _, result = diagnosed(FAULT, "-q", "-d", 0.5, "--fail-on", "critical")
-    result.ends(3, out=b"critical: lt-spin: ")
+    """A second of waiting, whatever else the machine does."""
+    _, result = diagnosed(HUNG, "-q", "-d", 1.2, "--fail-on", "critical")
+    result.ends(3, out=b"critical: slow-turn: ")
+
+
+def where_it_hangs():
+    """Since before the watch, in nothing that is watched."""
+    truth, result = diagnosed(HUNG, "-q", "-d", 1.2)
+    text = " ".join(narrow(result.ends(0, out=b"slow-turn: ")).out.decode().split())
+    for part in (rf"slow-turn: turns, pid {truth['pid']} ",
+                 r"2 descriptors that it is to watch have something to be read; the only thread ",
+                 r" where pause\+0x", r"serve_and_hang\+0x[0-9a-f]+ \(turns\.c:\d+\)",
+                 r" confidence medium ", r" watched for [0-9.]+s: 1 process, "):
+        result.check(re.search(part, text), f"no {part!r}")
 
 
 def mild():
@@ -74,6 +84,7 @@ def text_found():
     result.check(re.search(rf"(warning|critical): lt-spin: level, pid {truth['pid']}, descriptor "
                            rf"{truth['fd']}, tcp 127\.0\.0\.1:\d+-127\.0\.0\.1:\d+ ", text), "who")
     for part in (r" evidence spins=\d+, spins_per_s=",
+                 r'kind="it is at its end, and kept registered", last_call',
                  r" cost [\d.]+ ms of CPU time in each second ",
                  r" where epoll_wait\+0x", r"\(level\.c:\d+\)", r" change close it", r" not so if ",
                  r" watched for \d+ms: 1 process, 1 loop, \d+ descriptors, \d+ calls, \w+ backend"):
@@ -180,6 +191,7 @@ TESTS = [
     *((f"--fail-on {level}, with a finding", lambda level=level: fail_on(level, FAULT, 3, FOUND))
       for level in ("info", "warning")),
     ("--fail-on critical, with a finding", critical),
+    ("text, of what hangs", where_it_hangs),
     *((f"--fail-on {level}, with none", lambda level=level: fail_on(level, IDLE, 0, NONE))
       for level in ("info", "warning", "critical")),
     ("--fail-on, a warning", mild),

@@ -364,6 +364,26 @@ def shared_set():
             raise Failure(f"{row['calls']} calls, asked {row['asked']}, {row['tiers']}")
 
 
+def ended_before():
+    """Who is watched has ended when the watch begins: said as for one that never was."""
+    with cli.ended() as one, cli.ended() as other:
+        iophase("-p", one).ends(1, f"process {one} ended before it could be watched")
+        iophase("-j", "-t", one, 1).ends(1, f"thread {one} ended before it could be watched")
+        iophase("-p", f"{one},{other}").ends(1, "all that was named ended before it could be")
+
+
+def one_ended_before():
+    """The others are watched all the same."""
+    with cli.ended() as pid, cli.target() as target:
+        only(report("-d", 0.3, "-p", f"{pid},{target.pid}"), "tgid", [target.pid])
+
+
+def filtered_out():
+    with cli.target() as target:
+        iophase("-t", target.pid, "-n", "nobody").ends(
+            1, f"thread {target.pid} does not pass the other filters")
+
+
 TESTS = [
     # The longest first, so that none is left by itself at the end.
     ("processes end while they are read", ends_while_read),
@@ -407,6 +427,9 @@ TESTS = [
     ("intervals add up", intervals_add_up),
     ("intervals add up, many processes", processes_add_up),
     ("intervals add up, many threads", lambda: processes_add_up("--by", "thread,call")),
+    ("ended before the watch", ended_before),
+    ("one of two ended before the watch", one_ended_before),
+    ("a thread that another filter leaves out", filtered_out),
 ]
 
 if __name__ == "__main__":

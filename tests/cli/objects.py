@@ -41,7 +41,7 @@ def table(by):
 def intervals(by):
     with cli.target() as target:
         result = iophase("-q", "-j", "--by", by, "-p", target.pid, 0.3, 3).ends(0, out=b"{")
-    documents = [schema.validate(schema.parse(line)) for line in result.out.splitlines()]
+    documents = [schema.validated(line) for line in result.out.splitlines()]
     if len(documents) != 3:
         raise Failure(f"{len(documents)} reports, not 3")
     for document in documents:
@@ -75,7 +75,7 @@ def hostile_path(name):
         for form in ("table", "json", "csv"):
             result = iophase(*argv, "--format", form, *command).ends(0, out=b"unix")
             if form == "json":
-                schema.validate(schema.parse(result.out))
+                schema.validated(result.out)
                 continue
             result.check(not RAW.search(result.out.replace(b"\r\n", b"")), f"raw bytes of {name!r}")
         listener.close()

@@ -12,7 +12,7 @@ from cli import Failure, iophase
 from documents import Schema
 
 NEEDS = ["calls", "phases", "lives", "scan", "copy", "read", "sets", "ready",
-         "fd_ready"]
+         "fd_ready", "signals", "io_uring"]
 SCHEMA = Schema("probes.schema.json")
 
 
@@ -48,7 +48,7 @@ def consistent():
     """A measurement uses what is said to be chosen."""
     chosen = {need["need"]: need["chosen"] for need in probed()["needs"]}
     said = dict(re.findall(r"(?m)^iophase: (\w+): (.*)$", iophase(
-        "-v", "--by", "fd", "-d", 0.1).ends(0, out=b"seen, ").err))
+        "-v", "--by", "model", "-d", 0.1).ends(0, out=b"seen, ").err))
     if {need: said.get(need) for need in NEEDS} != chosen:
         raise Failure(f"chosen {chosen}, said {said}")
 

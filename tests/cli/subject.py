@@ -15,6 +15,7 @@ PROGRAMS = cli.ROOT / ".output/tests/doctor"
 FAULT = ("level", "spin-eof", "fault")  # a spin: found in an instant
 STALL = ("edge", "undrained-unix", "fault")  # it sleeps, and something waits
 IDLE = ("quiet", "idle", "healthy")
+HUNG = ("turns", "hung", "fault")  # it has waited once, and will not again
 FOUND, NONE = b"lt-spin: ", b"nothing found; watched for "
 QUICK = ("-q", "-d", 0.3)
 # The tests beside it take its CPU, which is true, and not what is asked here.

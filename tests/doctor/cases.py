@@ -118,6 +118,7 @@ FAULTS = [
     c("waits", "ctl-churn", "ctl-churn", variants=NOT_RARE),
 
     *(c("turns", f"slow-{how}", "slow-turn") for how in ("cpu", "sleep", "lock")),
+    c("turns", "hung", "slow-turn", variants=NOT_RARE),
     *(c("blocks", how, "blocking-in-loop", allowed=SLOW) for how in ("pipe", "write")),
     *(c("blocks", how, "blocking-in-loop", allowed=SLOW, variants=NOT_RARE, seconds=4)
       for how in ("connect", "disk-read", "fsync", "read", "accept")),
@@ -156,7 +157,7 @@ SILENCE = [
     *(quiet("quiet", name) for name in (
         "eventfd-et", "timerfd-et", "out-et", "one-read", "capped", "short-read", "exact-read",
         "one-accept", "ready-bits", "rate-limit", "rate-out", "pipelined", "backpressure-short",
-        "backpressure-long", "user-buffer", "several-sets", "idle", "nested")),
+        "backpressure-long", "user-buffer", "several-sets", "idle", "nested", "inherited")),
     *(quiet("edge", name) for name in ("oneshot-worker", "dontwait")),
     *(quiet("waits", name) for name in (
         "look-then-wait", "scan-few", "scan-seldom", "setsize-constant", "batch-of-one",

@@ -494,6 +494,18 @@ static void nested(void)
 	loop(outer, -1, serve_inner);
 }
 
+/* A child has inherited the set, and serves nobody. */
+static void inherited(void)
+{
+	struct line line = with_talk("tcp", small_talk);
+	int ep = set_of(line.in, EPOLLIN);
+
+	if (!fork_bounded())
+		sleep_on();
+	tell_nothing("slow-turn", -1);
+	loop(ep, -1, echo);
+}
+
 static const struct scene scenes[] = {
 	{ "eventfd-et", eventfd_et },
 	{ "timerfd-et", timerfd_et },
@@ -513,6 +525,7 @@ static const struct scene scenes[] = {
 	{ "several-sets", several_sets },
 	{ "idle", idle },
 	{ "nested", nested },
+	{ "inherited", inherited },
 };
 
 int main(int argc, char **argv)

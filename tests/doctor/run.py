@@ -235,11 +235,14 @@ def check_together(args, tap, report):
         stack.callback(doctor.kill)
         subjects = [stack.enter_context(Subject(case)) for case in these]
         time.sleep(TOGETHER_S)
+        # They live a minute, and to detach may take longer.
+        lived = {subject for subject in subjects if subject.alive()}
         doctor.send_signal(signal.SIGINT)
         _, said = doctor.communicate(timeout=DETACH_S)
         findings = harness.load_output(out, said)["findings"]
         for subject in subjects:
-            tap.run(subject.case.name, lambda s=subject: judge_one(s, findings, report))
+            tap.run(subject.case.name,
+                    lambda s=subject: judge_one(s, s in lived, findings, report))
 
 
 def attach_by_name(args, names, out):
@@ -255,11 +258,11 @@ def attach_by_name(args, names, out):
     raise Failure(f"the doctor does not watch: exit status {doctor.wait()}")
 
 
-def judge_one(subject, findings, report):
+def judge_one(subject, lived, findings, report):
     """What is found of one of them; how long its CPU lets it wait is the machine's business."""
     mine = [finding for finding in findings
             if finding["tgid"] == subject.truth["pid"] and finding["rule"] != STARVED]
-    if not subject.alive():
+    if not lived:
         raise Failure("the program ended under the watch")
     truth = {**subject.truth, "evidence": {}}  # times are not what they are elsewhere
     verdict = Verdict(subject.case, truth, mine, starved=True)

@@ -91,6 +91,33 @@ static void slow_lock(void)
 	slow_turn(slow_behind_lock, "blocked_ms");
 }
 
+/* slow-turn: for ever, since before the watch */
+
+static void serve_and_hang(int ep, int fd, uint32_t events)
+{
+	if (variant != VARIANT_HEALTHY)
+		sleep_on();
+	echo(ep, fd, events);
+}
+
+static void hung(void)
+{
+	struct talk talk[2] = { 0 };
+	int ep;
+
+	for (int i = 0; i < 2; i++)
+		talk[i] = (struct talk){ .bytes = QUESTION_BYTES, .pause_ms = PAUSE_MS };
+	with_talks("tcp", talk, 2);
+	truth_begin("slow-turn", -1);
+	evidence("under_way_ms", 1000, 1e6);
+	evidence("waiting", 2, 2);
+	truth_tell();
+	ep = set_of(talk[0].line.in, EPOLLIN);
+	nonblocking(talk[1].line.in);
+	add(ep, talk[1].line.in, EPOLLIN);
+	loop(ep, -1, serve_and_hang);
+}
+
 /* cpu-starved: the subject is the least of those that want its CPU */
 
 #define BURNERS 3
@@ -136,6 +163,7 @@ static const struct scene scenes[] = {
 	{ "slow-cpu", slow_cpu },
 	{ "slow-sleep", slow_sleep },
 	{ "slow-lock", slow_lock },
+	{ "hung", hung },
 	{ "cpu-starved", cpu_starved },
 };
 

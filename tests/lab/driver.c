@@ -51,7 +51,9 @@ static struct client {
 
 static int connections, ep;
 static uint32_t size = 64;
-static uint32_t served;
+/* While the connections are opened: those that were served, and those that the server ended. */
+static uint32_t served, refused;
+static bool opening = true;
 
 /* Those that think, in the order in which they are due: all think for as long. */
 static struct client **thinkers;
@@ -86,6 +88,17 @@ static _Noreturn void broken(const char *what)
 	give_up(why);
 }
 
+/* While they are opened it is counted how many are served all the same. */
+static void lost(struct client *client, const char *why)
+{
+	if (!opening)
+		give_up(why);
+	client->waiting = false;
+	run.in_flight--;
+	refused++;
+	epoll_ctl(ep, EPOLL_CTL_DEL, client->fd, NULL);
+}
+
 static void message(const struct client *client, char *text)
 {
 	static char letters[SIZE_MAX_BYTES + 256];
@@ -109,7 +122,7 @@ static void send_rest(struct client *client)
 	message(client, text);
 	sent = send(client->fd, text + client->sent, size - client->sent, MSG_NOSIGNAL);
 	if (sent < 0 && errno != EAGAIN)
-		broken("a connection is lost");
+		lost(client, "a connection was broken by the server");
 	if (sent > 0)
 		client->sent += (uint32_t)sent;
 }
@@ -148,6 +161,8 @@ static void answered(struct client *client)
 	client->waiting = false;
 	run.in_flight--;
 	run.total++;
+	if (opening)
+		served++;
 	if (now >= run.warm_ns && now < run.end_ns)
 		note_latency(now - client->due_ns);
 	if (now >= run.end_ns)
@@ -169,10 +184,10 @@ static bool hear(struct client *client)
 
 		if (got < 0 && errno == EAGAIN)
 			return came;
-		if (got < 0)
-			broken("a connection is lost");
-		if (!got)
-			give_up("a connection was closed by the server");
+		if (got <= 0) {
+			lost(client, "a connection was closed by the server");
+			return false;
+		}
 		if (!client->waiting || client->got + got > size)
 			give_up("an answer to what was not asked");
 		message(client, expected);
@@ -263,8 +278,10 @@ static void connect_all(uint16_t port)
 		if (i % OPEN_BATCH && i < connections - 1)
 			continue;
 		finish();
-		served = (uint32_t)i + 1;
+		if (refused)
+			give_up("a connection was closed by the server");
 	}
+	opening = false;
 }
 
 static int by_value(const void *a, const void *b)

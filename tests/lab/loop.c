@@ -65,6 +65,9 @@ void loop_run(int listener)
 		model->open();
 	if (model->add && !model->add(listener))
 		fail("the listening socket cannot be watched");
+	/* Those who came before it was watched are no edge either. */
+	if (model->edge)
+		loop_ready(listener, WANT_IN);
 	for (;;)
 		model->wait();
 }

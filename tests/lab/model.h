@@ -51,11 +51,10 @@ struct model {
 /* The one that this server runs. */
 extern const struct model *model;
 
-/* Accepts until there is nothing more, or one when `sleep`; the socket, -1: none. */
+/* The socket of the next client, blocking if `sleep`; -1: nobody waits, at a listener that is
+ * non-blocking. Those for whom no descriptor is left are refused.
+ */
 int listener_accept(int listener, bool sleep);
-
-/* One is let in and out, for no descriptor is left; errno says why. */
-void listener_refuse(int listener);
 
 void nonblocking(int fd);
 

@@ -6,10 +6,10 @@
 LAB := $(OUT)/tests/lab
 LAB_SERVER := $(patsubst %,$(LAB)/%.o,server peer loop serial process thread pool polling select poll \
 		epoll signal aio uring)
-LAB_PROGRAMS := $(LAB)/server $(patsubst %,$(LAB)/%,driver)
+LAB_PROGRAMS := $(patsubst %,$(LAB)/%,server driver scan ctl claims fdset fdset-fortified)
 
 .PHONY: lab lab-build
-lab: deps lab-deps
+lab: lab-deps
 	$(Q)$(MAKE) --no-print-directory iophase lab-build
 	$(Q)$(PYTHON) tests/lab/run.py $(ARGS)
 
@@ -22,7 +22,12 @@ $(LAB)/%.o: tests/lab/%.c | $(LAB)
 	$(call say,CC,$<)$(CC) $(CFLAGS) -pthread -MMD -MP -c -o $@ $<
 
 $(LAB)/%: tests/lab/%.c | $(LAB)
-	$(call say,CC,$<)$(CC) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $<
+	$(call say,CC,$<)$(CC) $(CFLAGS) -pthread -MMD -MP -MF $@.d -o $@ $<
+
+# The same mistake, with and without the check that distributions build their packages with.
+$(LAB)/fdset: CFLAGS += -U_FORTIFY_SOURCE
+$(LAB)/fdset-fortified: tests/lab/fdset.c | $(LAB)
+	$(call say,CC,$<)$(CC) $(CFLAGS) -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -MMD -MP -MF $@.d -o $@ $<
 
 $(LAB):
 	$(Q)mkdir -p $@

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * server MODEL [PORT]: the echo and chat service of peer.h on 127.0.0.1, in one of the models of
- * models.def. When it is ready it says where and what on one line of JSON. Exit status: 1 for a
+ * models.def; -l lists them. When it is ready it says where and what on one line of JSON. Exit status: 1 for a
  * failure, 2 for a mistake on the command line, 77 when the kernel does not have the model.
  */
 #include "model.h"
@@ -44,27 +44,39 @@ void nonblocking(int fd)
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
-/* Else it would be reported for ever. */
-void listener_refuse(int listener)
+/*
+ * One who comes when no descriptor is left is let in by the spare one, and out again: else he would
+ * be reported for ever. accept4() fails so even when nobody waits.
+ */
+static int accept_in_need(int listener, int flags)
 {
-	fprintf(stderr, "a client is refused: %m\n");
+	int fd;
+
 	close(spare);
-	close(accept(listener, NULL, NULL));
+	fd = accept4(listener, NULL, NULL, flags);
 	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || spare >= 0)
+		return fd;	/* others have left meanwhile */
+	fprintf(stderr, "a client is refused: %m\n");
+	close(fd);
+	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	errno = ECONNABORTED;
+	return -1;
 }
 
 int listener_accept(int listener, bool sleep)
 {
-	for (;;) {
-		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | (sleep ? 0 : SOCK_NONBLOCK));
+	int fd, flags = SOCK_CLOEXEC | (sleep ? 0 : SOCK_NONBLOCK);
 
+	for (;;) {
+		fd = accept4(listener, NULL, NULL, flags);
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+			fd = accept_in_need(listener, flags);
 		if (fd >= 0)
 			return fd;
 		if (errno == EAGAIN)
 			return -1;
-		if (errno == EMFILE || errno == ENFILE)
-			listener_refuse(listener);
-		else if (errno != EINTR && errno != ECONNABORTED)
+		if (errno != EINTR && errno != ECONNABORTED)
 			fail("accept");
 	}
 }
@@ -110,11 +122,14 @@ static void raise_limit(void)
 
 static _Noreturn void usage(void)
 {
-	fprintf(stderr, "usage: server MODEL [PORT]; the models are:");
-	for (size_t i = 0; i < MODELS; i++)
-		fprintf(stderr, " %s", models[i].name);
-	fprintf(stderr, "\n");
+	fprintf(stderr, "usage: server MODEL [PORT], or server -l for a list of models\n");
 	exit(2);
+}
+
+static void list(void)
+{
+	for (size_t i = 0; i < MODELS; i++)
+		printf("%s\t%s\n", models[i].name, models[i].model->about);
 }
 
 int main(int argc, char **argv)
@@ -123,6 +138,10 @@ int main(int argc, char **argv)
 	unsigned long port = argc > 2 ? strtoul(argv[2], &end, 10) : 0;
 	int listener;
 
+	if (argc == 2 && !strcmp(argv[1], "-l")) {
+		list();
+		return 0;
+	}
 	for (size_t i = 0; argc > 1 && i < MODELS; i++)
 		if (!strcmp(argv[1], models[i].name))
 			model = models[i].model;

@@ -53,6 +53,7 @@ static void wait_ready(void)
 	int number = sigwaitinfo(&awaited, &info);
 
 	if (number == SIGIO) {
+		fputs("the queue of signals was full\n", stderr);
 		discard();
 		try_all();
 	} else if (number == ready_signal && info.si_fd >= door) {

@@ -6,6 +6,7 @@
 #include "model.h"
 
 #include <liburing.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -59,11 +60,12 @@ static struct io_uring_sqe *request(void)
 	return sqe;
 }
 
-static void ask_accept(int listener)
+/* Not an accept, which fails at once and again and again when no descriptor is left. */
+static void ask_door(int listener)
 {
 	struct io_uring_sqe *sqe = request();
 
-	io_uring_prep_accept(sqe, listener, NULL, NULL, SOCK_CLOEXEC);
+	io_uring_prep_poll_add(sqe, listener, POLLIN);
 	sqe->user_data = 0;
 }
 
@@ -113,14 +115,13 @@ static void enter(int fd)
 	ask_receive(peer);
 }
 
-static void accepted(int listener, int result)
+static void accept_all(int listener)
 {
-	errno = -result;
-	if (result >= 0)
-		enter(result);
-	else if (result == -EMFILE || result == -ENFILE)
-		listener_refuse(listener);
-	ask_accept(listener);
+	int fd;
+
+	while ((fd = listener_accept(listener, true)) >= 0)
+		enter(fd);
+	ask_door(listener);
 }
 
 static void received(struct peer *peer, int result)
@@ -180,7 +181,8 @@ static void run(int listener)
 	unsigned int head, seen;
 
 	open_ring();
-	ask_accept(listener);
+	nonblocking(listener);
+	ask_door(listener);
 	for (;;) {
 		int error = io_uring_submit_and_wait(&ring, 1);
 
@@ -196,7 +198,7 @@ static void run(int listener)
 				completed((struct peer *)(label & ~(uintptr_t)DID), label & DID,
 					  cqe->res);
 			else
-				accepted(listener, cqe->res);
+				accept_all(listener);
 		}
 		io_uring_cq_advance(&ring, seen);
 	}

@@ -40,7 +40,8 @@ SOCKETS = ("tcp", "udp", "unix")
 PROGRAMS = {"fd": "descriptors", "loop": "loops", "model": "models", "thread,model": "models",
             "fd,model": "models"}
 
-Case = collections.namedtuple("Case", "name command by how", defaults=["fd", ""])
+# program: "" = the one of what is told apart.
+Case = collections.namedtuple("Case", "name command by how program", defaults=["fd", "", ""])
 
 # how: "alone" = in a run of its own; "attach" = started before iophase, and outlives the watch; "namespace" = in its own;
 # "worker" = by the name of one of its threads.
@@ -92,6 +93,14 @@ CASES = [
     Case("a regular file is not waited for", "file", "model"),
     Case("threads of different models", "threads", "thread,model"),
     Case("descriptors of different models", "fds", "fd,model"),
+    *(Case(name, command, by, program="signals") for name, command, by in (
+        ("plain SIGIO, by a handler", "plain 50", "model"),
+        ("signals that say which of two descriptors", "which 40", "fd,model"),
+        ("signals that are pending already", "merged 10", "model"),
+        ("a queue of signals that overflows", "overflow 5 20", "model"),
+        ("signals that are waited for", "wait 30", "model"),
+        ("signals that are read", "signalfd 10", "model"),
+        ("signals that are blocked, and served late", "late 30", "model"))),
 ]
 
 # More than a process may have open on most machines: for guests.
@@ -198,7 +207,7 @@ def judge(document, text, tgid=True, lost=None):
 
 
 def argv_of(case, args):
-    return [str(args.programs / PROGRAMS[case.by]), *case.command.split()]
+    return [str(args.programs / (case.program or PROGRAMS[case.by])), *case.command.split()]
 
 
 def run_once(case, args):

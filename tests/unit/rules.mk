@@ -20,14 +20,19 @@ $(UNIT)/rules.test: $(ROWS) $(call objects,$(patsubst user/%.c,%,$(wildcard user
 		    doctor/finding doctor/habits model/fd text) $(wildcard tests/unit/rules/* user/doctor/*.h user/doctor/*.def)
 # A test that is in no table would be one that is never run.
 $(UNIT)/rules.test: private CFLAGS += -Wmissing-prototypes
+$(UNIT)/top.test: $(ROWS) $(call objects,$(addprefix top/,bar browser canvas fields fields_calls \
+		  fields_objects frame item news view) model/fd text doctor/finding doctor/habits) \
+		  $(call objects,$(patsubst user/%.c,%,$(wildcard user/doctor/rules*.c)))
 $(UNIT)/options.test: $(ROWS) $(call objects,options text hooks/backend)
+$(UNIT)/trace.test: $(ROWS) $(call objects,$(patsubst user/%.c,%,$(wildcard user/trace/*.c)) \
+		    model/fd text)
 
 SYMBOLS := $(call objects,$(filter-out stack/traceback,$(patsubst user/%.c,%,$(wildcard user/stack/*.c))) \
 	   text)
 $(UNIT)/symbols.test: $(SYMBOLS)
 $(UNIT)/stack.test: $(SYMBOLS) $(call objects,stack/traceback fail)
 $(UNIT)/traceback.test: $(call objects,stack/traceback fail)
-$(UNIT)/symbols.test $(UNIT)/stack.test: UNIT_LIBS += $(LDLIBS)
+$(UNIT)/symbols.test $(UNIT)/stack.test $(UNIT)/trace.test: UNIT_LIBS += $(LDLIBS)
 $(UNIT)/stack.test: private CPPFLAGS += -DUNIT_SOURCES='"$(CURDIR)/tests/unit"'
 
 # All that a saved session is read with, and what it is printed by, built to end at the first wrong byte.

@@ -31,9 +31,10 @@ static struct cost cost = {
 
 /* The stacks of all there is. */
 static u32 find_stack(const struct stack_source *source, const struct stack_key *key,
-		      struct symbol *symbols, u32 max)
+		      const struct user_place *here, struct symbol *symbols, u32 max)
 {
 	(void)source;
+	(void)here;
 	assert_true(max >= 2);
 	symbols[0] = (struct symbol){
 		.frame = { .address = 0x7fffffffffff0000 + key->kind, .exact = true }, .offset = 17,
@@ -129,11 +130,14 @@ static void make_up(void)
 		{ .tgid = TGID, .tid = 4712, .comm = "x", .call = CALL_read, .age_ns = 7, .phase = PHASE_BLOCKED },
 		{ .tgid = TGID, .tid = 4713, .comm = "y", .call = CALL_poll, .age_bound = true },
 	};
+	static struct watched_thread threads[] = {
+		{ .proc = PROC(TGID), .tid = 4712, .comm = "x", .place = { 1, 2, UINT64_MAX } },
+	};
 	struct signs *seen;
 
-	add_calls(&reading.threads, 4712);
-	add_calls(&reading.threads, 4713);
-	rows_add(&reading.rows, &reading.threads);
+	add_calls(&reading.by_thread, 4712);
+	add_calls(&reading.by_thread, 4713);
+	rows_add(&reading.rows, &reading.by_thread);
 	add_hists();
 	add_descriptors();
 	seen = signs_of(fd_row(KIND_TCP, EPOLLIN | EPOLLET));
@@ -146,6 +150,8 @@ static void make_up(void)
 	sum_of(loop_row(3, WATCH_POLL))->full = 17;
 	reading.in_flight = in_flight;
 	reading.nr_in_flight = ARRAY_SIZE(in_flight);
+	reading.threads = threads;
+	reading.nr_threads = ARRAY_SIZE(threads);
 	reading.nr_listening = 2;
 	reading.listening[1] = (struct listening){ EP, 1001 };
 	reading.left_out[reading.nr_left_out++] = (struct left_out_process){ 9, { 4, "32bit" } };
@@ -161,14 +167,14 @@ static int begin_session(void **state)
 	};
 	memset(options.selected, true, sizeof(options.selected));
 	model_begin(state);
-	rows_init(&reading.threads, BY_PROCESS | BY_THREAD | BY_CALL);
+	rows_init(&reading.by_thread, BY_PROCESS | BY_THREAD | BY_CALL);
 	make_up();
 	return 0;
 }
 
 static int end_session(void **state)
 {
-	rows_free(&reading.threads);
+	rows_free(&reading.by_thread);
 	return model_end(state);
 }
 
@@ -269,7 +275,7 @@ static void slice(void **state)
 	assert_int_equal(HASH_COUNT(record.reading.rows.table), HASH_COUNT(reading.rows.table));
 	assert_int_equal(HASH_COUNT(record.reading.loops.table), 3);
 	assert_null(record.reading.fds.table);
-	assert_null(record.reading.threads.table);
+	assert_null(record.reading.by_thread.table);
 	assert_ptr_equal(record.report.incomplete, saved.incomplete);
 	record_free(&record);
 	saved_close(&saved);

@@ -12,6 +12,7 @@
 
 #include "user/clock.h"
 #include "user/stack/object.h"
+#include "user/stack/sleeper.h"
 #include "user/stack/traceback.h"
 #include "stack/capture.h"
 
@@ -403,6 +404,34 @@ static void replaced(void **state)
 	child_kill(pid);
 }
 
+/* A thread that nobody stops, by where it sleeps: that, or nothing. */
+static void asleep(void **state)
+{
+	char path[PATH_MAX];
+	char *command[] = { path, "poll", NULL };
+	struct user_stack stack, again;
+	struct user_place place;
+	struct trace trace;
+	pid_t pid;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s", built("sleeper-O0"));
+	capture_command(command, SYS_poll, &stack, STACK_BYTES, false, &pid);
+	assert_int_equal(await_sleeper(pid, SYS_restart_syscall), pid);
+	place = (struct user_place){ stack.ip, stack.sp, stack.bp };
+	assert_true(sleeper_stack(pid, pid, &place, &again));
+	assert_int_equal(again.stack_bytes, STACK_BYTES);
+	trace_of(&again, &trace);
+	assert_string_equal(trace.symbols[1].function, "wait_by_poll");
+	place.sp += 8;
+	assert_false(sleeper_stack(pid, pid, &place, &again));
+	place = (struct user_place){ stack.ip + 1, stack.sp, stack.bp };
+	assert_false(sleeper_stack(pid, pid, &place, &again));
+	place.ip--;
+	child_kill(pid);
+	assert_false(sleeper_stack(pid, pid, &place, &again));
+}
+
 /* A process that is gone leaves addresses, and one that goes leaves what was known. */
 static void gone(void **state)
 {
@@ -603,7 +632,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(exported), cmocka_unit_test(debug_file), cmocka_unit_test(packed),
 		cmocka_unit_test(mini), cmocka_unit_test(stripped), cmocka_unit_test(musl),
 		cmocka_unit_test(mangled), cmocka_unit_test(signals), cmocka_unit_test(joined),
-		cmocka_unit_test(go_program), cmocka_unit_test(replaced), cmocka_unit_test(gone),
+		cmocka_unit_test(go_program), cmocka_unit_test(replaced), cmocka_unit_test(asleep), cmocka_unit_test(gone),
 		cmocka_unit_test(nonsense), cmocka_unit_test(confined), cmocka_unit_test(python),
 		cmocka_unit_test(redis), cmocka_unit_test(node),
 	};

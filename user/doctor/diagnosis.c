@@ -7,20 +7,25 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "stack/symbols.h"
+
 static u64 rows_count(const struct rows *rows)
 {
 	return HASH_COUNT(rows->table);
 }
 
-static u64 count_processes(const struct rows *rows)
+/* Those that made calls, and those that are there still. */
+static u64 count_processes(const struct reading *reading)
 {
 	struct rows processes;
 	struct row *row, *next;
 	u64 count;
 
 	rows_init(&processes, BY_PROCESS);
-	HASH_ITER(hh, rows->table, row, next)
+	HASH_ITER(hh, reading->rows.table, row, next)
 		rows_get(&processes, (struct row_key){ .proc = row->key.proc });
+	for (u32 i = 0; i < reading->nr_threads; i++)
+		rows_get(&processes, (struct row_key){ .proc = reading->threads[i].proc });
 	count = rows_count(&processes);
 	rows_free(&processes);
 	return count;
@@ -38,9 +43,10 @@ void diagnosis_make(struct diagnosis *diagnosis, const struct report *report)
 			.duration_ns = report->duration_ns,
 			.contents = !*report->parts->lacks[PART_contents] &&
 				    !*report->parts->lacks[PART_sockets],
+			.whole = report->whole,
 			.crowd = !report->named,
 		},
-		.processes = count_processes(&report->reading->rows),
+		.processes = count_processes(report->reading),
 		.loops = rows_count(&report->reading->loops),
 		.descriptors = rows_count(&report->reading->fds),
 	};
@@ -57,14 +63,31 @@ void diagnosis_free(struct diagnosis *diagnosis)
 	findings_free(&diagnosis->findings);
 }
 
+u32 diagnosis_stack(const struct stack_source *source, const struct finding *finding,
+		    struct stack_key *key, struct symbol *symbols, u32 max)
+{
+	u32 count = 0;
+
+	if (finding->here.ip) {
+		*key = (struct stack_key){
+			.object = (u64)finding->tgid << 32 | finding->tid, .kind = STACK_HERE,
+		};
+		return source->find(source, key, &finding->here, symbols, max);
+	}
+	for (u32 i = 0; !count && i < finding->nr_stacks; i++) {
+		*key = finding->stacks[i];
+		count = source->find(source, key, NULL, symbols, max);
+	}
+	return count;
+}
+
 u32 diagnosis_where(const struct report *report, const struct finding *finding,
 		    struct text lines[WHERE_MAX], struct text (*escape)(const char *, size_t))
 {
 	struct symbol symbols[WHERE_MAX];
-	u32 count = 0;
+	struct stack_key key;
+	u32 count = diagnosis_stack(report->stacks, finding, &key, symbols, WHERE_MAX);
 
-	for (u32 i = 0; !count && i < finding->nr_stacks; i++)
-		count = report->stacks->find(report->stacks, &finding->stacks[i], symbols, WHERE_MAX);
 	for (u32 i = 0; i < count; i++)
 		lines[i] = symbol_text(&symbols[i], escape);
 	return count;
@@ -81,8 +104,10 @@ struct text evidence_text(const struct evidence *evidence)
 {
 	struct text text;
 
+	/* Several words could be taken for what comes next. */
 	if (evidence->word)
-		snprintf(text.buf, sizeof(text.buf), "%s", evidence->word);
+		snprintf(text.buf, sizeof(text.buf), strchr(evidence->word, ' ') ? "\"%s\"" : "%s",
+			 evidence->word);
 	else if (ends_with(evidence->name, "_ns"))
 		return text_ns(evidence->value);
 	else if (ends_with(evidence->name, "_bytes"))
@@ -165,8 +190,8 @@ static void print_head(FILE *out, const struct finding *finding, bool color)
 	text_wrap(out, strlen(severity) + 2, INDENT, line);
 }
 
-static void print_finding(FILE *out, const struct report *report, const struct finding *finding,
-			  bool color)
+void finding_print(FILE *out, const struct report *report, const struct finding *finding,
+		   bool color)
 {
 	print_head(out, finding, color);
 	print_wrapped(out, "", finding->verdict);
@@ -178,7 +203,7 @@ static void print_finding(FILE *out, const struct report *report, const struct f
 	if (finding->rule->disproof[0])
 		print_wrapped(out, "not so if", finding->rule->disproof);
 	if (finding->confidence != CONFIDENCE_HIGH)
-		print_wrapped(out, "confidence", confidence_words[finding->confidence]);
+		print_wrapped(out, "confidence ", confidence_words[finding->confidence]);
 	if (finding->similar)
 		fprintf(out, "  %-*s%u more like it in this process are not shown\n", INDENT - 2,
 			"others", finding->similar);
@@ -223,7 +248,7 @@ static void print(FILE *out, const struct report *report)
 
 	diagnosis_make(&diagnosis, report);
 	for (u32 i = 0; i < diagnosis.findings.count; i++)
-		print_finding(out, report, &diagnosis.findings.list[i],
+		finding_print(out, report, &diagnosis.findings.list[i],
 			      colored(out, report->options));
 	print_watched(out, report, &diagnosis);
 	report_losses(out, report);

@@ -41,6 +41,7 @@ struct finding {
 	u32 similar;			/* others of the rule in this process that are not shown */
 	struct stack_key stacks[FINDING_STACKS];	/* where to look for who did it, in this order */
 	u32 nr_stacks;
+	struct user_place here;		/* instead of these: where thread tid sleeps still; ip 0: none */
 };
 
 struct findings {

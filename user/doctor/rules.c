@@ -48,6 +48,8 @@ static void judge_rows(const struct chart *chart, const struct rule *rule, const
 
 static void judge_all(const struct chart *chart)
 {
+	struct row *row, *next;
+
 	for (u32 i = 0; i < nr_rules; i++) {
 		const struct rule *rule = &rules[i];
 
@@ -62,6 +64,8 @@ static void judge_all(const struct chart *chart)
 	}
 	for (u32 i = 0; i < chart->reading->nr_in_flight; i++)
 		judge_stuck(chart, rule_find("blocking-in-loop"), &chart->reading->in_flight[i]);
+	HASH_ITER(hh, chart->reading->fds.table, row, next)
+		judge_hung(chart, rule_find("slow-turn"), row);
 }
 
 void rules_judge(const struct chart *chart)

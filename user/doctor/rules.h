@@ -24,6 +24,7 @@ struct chart {
 	const struct reading *reading;
 	u64 duration_ns;	/* up to reading->now_ns */
 	bool contents;		/* what is left in descriptors is known (parts.def) */
+	bool whole;		/* all threads of who is watched are */
 	bool crowd;		/* nobody was named: what many suffer from is one finding */
 	struct findings *findings;
 	const struct habit *habits;	/* of all processes; rules_judge() learns them */
@@ -41,6 +42,12 @@ struct rule {
 /* blocking-in-loop, of a thread that was inside its call all the while. */
 void judge_stuck(const struct chart *chart, const struct rule *rule,
 		 const struct in_flight *thread);
+
+/*
+ * slow-turn, of a process nobody of which has waited all the while: @row is one of the descriptors that
+ * it is to serve, and the process is spoken of once.
+ */
+void judge_hung(const struct chart *chart, const struct rule *rule, const struct row *row);
 
 /* What @rule found of many processes becomes one finding, of the worst of them; they are sorted. */
 void gather_starved(struct findings *findings, const struct rule *rule);

@@ -63,11 +63,13 @@ int threshold_find(const char *name, size_t length)
 	return -1;
 }
 
-void doctor_init(struct doctor *doctor)
+struct doctor doctor_default(void)
 {
-	*doctor = (struct doctor){ .fail_on = NR_SEVERITIES, .worst = NR_SEVERITIES };
+	struct doctor doctor = { .fail_on = NR_SEVERITIES, .worst = NR_SEVERITIES };
+
 	for (int t = 0; t < NR_THRESHOLDS; t++)
-		doctor->thresholds[t] = thresholds[t].value;
+		doctor.thresholds[t] = thresholds[t].value;
+	return doctor;
 }
 
 int doctor_set(struct doctor *doctor, const char *text)

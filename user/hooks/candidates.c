@@ -46,6 +46,10 @@ static program_list sets_by_number = {
 	"iop_ep_create", "iop_ep_ctl", "iop_ep_item_end", "iop_ep_end", NULL
 };
 
+static program_list signals = { "iop_sig_made", "iop_sig_handled", NULL };
+static program_list uring_req = { "iop_req_made", "iop_req_done", "iop_req_queued", NULL };
+static program_list uring_sqe = { "iop_sqe_made", "iop_req_done", "iop_req_queued", NULL };
+
 /*
  * A program that is interrupted by itself is dropped. From 7.0 on those on the raw system call
  * tracepoints, and on others that are hit in process context, run with preemption enabled.
@@ -203,6 +207,29 @@ const struct candidate candidates[] = {
 		.need = NEED_FD_READY, .backend = BACKEND_TRACEPOINT,
 		.name = "sched_waking",
 		.gives = "lag from the wake-up", .tier = "bound",
+	}, {
+		.need = NEED_SIGNALS, .backend = BACKEND_TRACEPOINT,
+		.name = "tp_btf signal_generate, signal_deliver",
+		.gives = "signals that tell of descriptors", .tier = "exact",
+		.programs = signals,
+	}, {
+		.need = NEED_SIGNALS, .backend = BACKEND_TRACEPOINT,
+		.name = "none",
+		.gives = "nothing", .tier = TIER_UNKNOWN,
+	}, {
+		.need = NEED_URING, .backend = BACKEND_TRACEPOINT,
+		.name = "tracepoint io_uring_submit_req, ...",
+		.gives = "requests of io_uring", .tier = "exact",
+		.programs = uring_req,
+	}, {
+		.need = NEED_URING, .backend = BACKEND_TRACEPOINT,
+		.name = "tracepoint io_uring_submit_sqe, ...",
+		.gives = "requests of io_uring", .tier = "exact",
+		.programs = uring_sqe,
+	}, {
+		.need = NEED_URING, .backend = BACKEND_TRACEPOINT,
+		.name = "none",
+		.gives = "nothing", .tier = TIER_UNKNOWN,
 	},
 };
 

@@ -28,6 +28,8 @@ static const char *const need_names[] = {
 	[NEED_SETS] = "sets",
 	[NEED_READY] = "ready",
 	[NEED_FD_READY] = "fd_ready",
+	[NEED_SIGNALS] = "signals",
+	[NEED_URING] = "io_uring",
 };
 
 const char *need_name(enum need need)
@@ -245,6 +247,8 @@ static bool wanted(const struct hooks *hooks, const struct candidate *candidate,
 
 bool hooks_need(const struct hooks *hooks, enum need need)
 {
+	if (need == NEED_SIGNALS || need == NEED_URING)
+		return hooks->models;
 	return need != NEED_FD_READY || hooks->descriptors;
 }
 
@@ -286,6 +290,7 @@ void hooks_set_knobs(const struct hooks *hooks, struct iophase_bpf *skel)
 	knobs->rdonly_cast = kernel->rdonly_cast && !*hooks->parts.lacks[PART_interest];
 	knobs->descriptors = descriptors_known(hooks);
 	knobs->models = knobs->descriptors && hooks->models;
+	knobs->signals_hooked = hooks_see(hooks, NEED_SIGNALS);
 	knobs->doctor = knobs->descriptors && hooks->doctor;
 	knobs->lacks = parts_mask(&hooks->parts);
 }
@@ -440,13 +445,21 @@ const char *verdict_text(const struct verdict *verdict)
 	return text;
 }
 
+bool hooks_see(const struct hooks *hooks, enum need need)
+{
+	const struct candidate *chosen = hooks->chosen[need];
+
+	return chosen && strcmp(chosen->tier, TIER_UNKNOWN);
+}
+
 const char *hooks_backend(const struct hooks *hooks)
 {
 	bool used[3] = { false };
 
 	for (int need = 0; need < NR_NEEDS; need++) {
-		/* The scheduler is watched the same way by both. */
-		if (need != NEED_PHASES && need != NEED_LIVES && hooks_need(hooks, need))
+		/* The scheduler, signals and io_uring are watched the same way by both. */
+		if (need != NEED_PHASES && need != NEED_LIVES && need < NEED_SIGNALS &&
+		    hooks_need(hooks, need))
 			used[hooks->chosen[need]->backend] = true;
 	}
 	if (used[BACKEND_TRAMPOLINE] && used[BACKEND_TRACEPOINT])

@@ -23,8 +23,13 @@ enum need {
 	NEED_SETS,	/* sizes of epoll sets */
 	NEED_READY,	/* when an epoll set had something ready */
 	NEED_FD_READY,	/* when each descriptor became ready; only where they are kept apart */
+	NEED_SIGNALS,	/* signals that tell of descriptors; only where models are asked for */
+	NEED_URING,	/* requests of io_uring; the same */
 	NR_NEEDS,
 };
+
+/* The tier of a candidate that sees nothing, and is there so that all else can be measured. */
+#define TIER_UNKNOWN "unknown"
 
 struct candidate {
 	enum need need;
@@ -116,6 +121,9 @@ int explain_refusal(const struct verdict *verdict);
 
 /* What a verdict means, in words; from a buffer that the next call uses again. */
 const char *verdict_text(const struct verdict *verdict);
+
+/* Whether what @need is for is seen at all. */
+bool hooks_see(const struct hooks *hooks, enum need need);
 
 /* "tracepoint", "trampoline", or "mixed". */
 const char *hooks_backend(const struct hooks *hooks);

@@ -19,15 +19,20 @@ bool model_scans(u32 model)
 	return model >= MODEL_SELECT && model <= MODEL_EPOLL_ET;
 }
 
+bool model_requests(u32 model)
+{
+	return model == MODEL_AIO || model == MODEL_IO_URING;
+}
+
 u64 model_time_ns(const struct model_sum *sum)
 {
-	return sum->wall_ns + sum->wait_ns;
+	return sum->wall_ns + sum->wait_ns + sum->submit_ns;
 }
 
 u64 model_cpu_ns(const struct model_sum *sum)
 {
 	return model_time_ns(sum) - sum->blocked_ns - sum->runnable_ns - sum->wait_blocked_ns -
-	       sum->wait_runnable_ns;
+	       sum->wait_runnable_ns - sum->submit_blocked_ns - sum->submit_runnable_ns;
 }
 
 static double share(u64 part, u64 whole)

@@ -11,7 +11,10 @@ const char *model_name(u32 model);
 /* It waits for a set of descriptors; with what else it is served has no such waits. */
 bool model_scans(u32 model);
 
-/* All the time of a row's input calls and of the waits that serve it, and that on a CPU, ns. */
+/* It is served by requests, and not by calls on descriptors. */
+bool model_requests(u32 model);
+
+/* All the time of a row's input calls, of what hands its requests in, and of the waits that serve it. */
 u64 model_time_ns(const struct model_sum *sum);
 u64 model_cpu_ns(const struct model_sum *sum);
 

@@ -6,7 +6,7 @@
 void reading_free(struct reading *reading)
 {
 	rows_free(&reading->rows);
-	rows_free(&reading->threads);
+	rows_free(&reading->by_thread);
 	rows_free(&reading->fds);
 	rows_free(&reading->loops);
 	free(reading->signs);
@@ -15,6 +15,9 @@ void reading_free(struct reading *reading)
 	reading->nr_listening = 0;
 	reading->signs = NULL;
 	reading->nr_signs = 0;
+	free(reading->threads);
+	reading->threads = NULL;
+	reading->nr_threads = 0;
 	free(reading->in_flight);
 	reading->in_flight = NULL;
 	reading->nr_in_flight = 0;

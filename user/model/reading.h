@@ -8,12 +8,21 @@
 
 /* A thread inside a watched call at the moment of a reading. */
 struct in_flight {
+	proc_id proc;
 	u32 tgid, tid;
 	char comm[COMM_LEN];
 	u32 call;
 	u64 age_ns;
 	bool age_bound;		/* was inside when the watch began: age_ns is a lower bound */
 	u8 phase;		/* enum phase */
+};
+
+/* A watched thread at the moment of a reading. */
+struct watched_thread {
+	proc_id proc;
+	u32 tid;
+	char comm[COMM_LEN];	/* of the process */
+	struct user_place place;	/* where in user space it sleeps; ip 0: it does not */
 };
 
 /* The signs of misuse of one descriptor, which rows of descriptors have as their object. */
@@ -40,7 +49,7 @@ struct left_out_process {
 struct reading {
 	u64 now_ns;
 	struct rows rows;	/* of what options->by says */
-	struct rows threads;	/* by process, thread and call, besides; if options->everything */
+	struct rows by_thread;	/* by process, thread and call, besides; if options->everything */
 	struct rows fds, loops;	/* for the doctor, besides */
 	struct sign_record *signs;	/* by born_ns; owned */
 	u32 nr_signs;
@@ -48,6 +57,8 @@ struct reading {
 	u32 nr_listening;
 	struct in_flight *in_flight;
 	u32 nr_in_flight;
+	struct watched_thread *threads;	/* for the doctor; owned */
+	u32 nr_threads;
 	struct left_out_process left_out[LEFT_OUT_MAX];	/* since the start of the watch */
 	u32 nr_left_out;
 	u64 losses[NR_LOSSES];

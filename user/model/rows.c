@@ -256,6 +256,7 @@ void row_add_model(struct row *row, const struct row_model *model)
 		*row->model = (struct row_model){ 0 };
 	}
 	add_all((u64 *)&row->model->sum, (const u64 *)sum, NR_MODEL_FIGURES, 1);
+	row->model->in_flight += model->in_flight;
 	if (model->fd && !row->model->fd) {
 		row->model->fd = fd_copy(model->fd);
 	}
@@ -279,6 +280,8 @@ static void row_add(struct row *row, const struct row *more)
 	row->timeouts += more->timeouts;
 	if (!row->comm[0])
 		memcpy(row->comm, more->comm, COMM_LEN);
+	if (!row->proc_comm[0])
+		memcpy(row->proc_comm, more->proc_comm, COMM_LEN);
 	if (more->hist) {
 		u64 *buckets = &row_hist(row)->buckets[0][0];
 		const u64 *added = &more->hist->buckets[0][0];
@@ -335,7 +338,7 @@ static void many_subtract(struct row_fd *fd, const struct row_fd *before)
 }
 
 /* The last report of an interval was judged as it then was, which may have become another. */
-static void fd_subtract(struct row_fd *fd, const struct row_fd *before)
+void row_fd_subtract(struct row_fd *fd, const struct row_fd *before)
 {
 	struct descriptor_sum *sum = &fd->descriptor.sum, judged = *sum;
 	const struct descriptor_sum *was = &before->descriptor.sum;
@@ -353,6 +356,11 @@ static void fd_subtract(struct row_fd *fd, const struct row_fd *before)
 	sum->undrained = judged.undrained;
 }
 
+void row_loop_subtract(struct row_loop *loop, const struct row_loop *before)
+{
+	loop_add(&loop->figures, &before->figures, -1);
+}
+
 static void row_subtract(struct row *row, const struct row *before)
 {
 	bool many = row->fd && row->fd->many;
@@ -367,9 +375,9 @@ static void row_subtract(struct row *row, const struct row *before)
 	row->wait_calls -= before->wait_calls;
 	row->timeouts -= before->timeouts;
 	if (before->fd && row->fd)
-		fd_subtract(row->fd, before->fd);
+		row_fd_subtract(row->fd, before->fd);
 	if (before->loop && row->loop)
-		loop_add(&row->loop->figures, &before->loop->figures, -1);
+		row_loop_subtract(row->loop, before->loop);
 	if (before->model && row->model)
 		add_all((u64 *)&row->model->sum, (const u64 *)&before->model->sum,
 			NR_MODEL_FIGURES, -1);
@@ -409,7 +417,8 @@ static void rows_follow(struct rows *before, const struct rows *now)
 static bool row_watched(const struct row *row)
 {
 	if (row->model)
-		return row->model->sum.waits;
+		return row->model->sum.waits || row->model->sum.submits ||
+		       row->model->sum.requests || row->model->sum.signals || row->model->in_flight;
 	if (row->loop)
 		return row->loop->descriptors != ASKED_UNKNOWN || row->loop->turning;
 	return row->fd && (row->fd->descriptor.sum.reported ||

@@ -65,6 +65,7 @@ struct model_shares {
 /* And of the model of input of a row. */
 struct row_model {
 	struct model_sum sum;
+	u64 in_flight;		/* requests that were not over when it was read */
 	struct model_shares shares;	/* once models_share() has seen all rows */
 	struct row_fd *fd;	/* what it is of; NULL: no descriptor, or not known which; owned */
 };
@@ -72,6 +73,7 @@ struct row_model {
 struct row {
 	struct row_key key;
 	char comm[COMM_LEN];	/* of the process, or of the thread; not terminated if full */
+	char proc_comm[COMM_LEN];	/* of the process, where rows are of threads */
 	struct totals sum;
 	u64 wait_calls;		/* those of sum.calls that are wait calls */
 	u64 timeouts;		/* and those of them that returned nothing */
@@ -116,6 +118,10 @@ void row_add_waker(struct row *row, const struct waker *waker, u64 count);
 void row_add_fd(struct row *row, const struct row_fd *fd);
 void row_add_loop(struct row *row, const struct row_loop *loop);
 void row_add_model(struct row *row, const struct row_model *model);
+
+/* Takes what @before, of the same descriptor or loop, held off the figures of @fd or @loop. */
+void row_fd_subtract(struct row_fd *fd, const struct row_fd *before);
+void row_loop_subtract(struct row_loop *loop, const struct row_loop *before);
 
 /* Takes @row, and what it owns, off @rows. */
 void rows_drop(struct rows *rows, struct row *row);

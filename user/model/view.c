@@ -26,7 +26,7 @@ static const struct rows *rows_as_they_are(const struct reading *all, const stru
 		return NULL;
 	if (options->by == all->rows.by)
 		return &all->rows;
-	return options->by == all->threads.by ? &all->threads : NULL;
+	return options->by == all->by_thread.by ? &all->by_thread : NULL;
 }
 
 static void sum_rows(struct rows *rows, const struct rows *from, const struct options *options)
@@ -62,7 +62,7 @@ void view_make(struct reading *view, const struct reading *all, const struct opt
 	if (rows)
 		view->rows = *rows;
 	else
-		sum_rows(&view->rows, options->by & BY_THREAD ? &all->threads : &all->rows, options);
+		sum_rows(&view->rows, options->by & BY_THREAD ? &all->by_thread : &all->rows, options);
 	select_in_flight(view, all, options);
 }
 
@@ -70,7 +70,7 @@ void view_free(struct reading *view, const struct reading *all)
 {
 	struct row *made = view->rows.table;
 
-	if (made != all->rows.table && made != all->threads.table && made != all->fds.table &&
+	if (made != all->rows.table && made != all->by_thread.table && made != all->fds.table &&
 	    made != all->loops.table)
 		rows_free(&view->rows);
 	free(view->in_flight);

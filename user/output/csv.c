@@ -152,7 +152,7 @@ static void print_loop(FILE *out, const struct report *report, const struct row 
 	print_u64s(out, (const u64 *)&loop->sum, NR_LOOP_FIGURES, true);
 }
 
-/* A wait is for many descriptors: where these are kept apart it is of none. */
+/* From here on they are of many descriptors: where these are kept apart, of none. */
 #define MODEL_WAITS (offsetof(struct model_sum, waits) / sizeof(u64))
 
 static void print_model(FILE *out, const struct report *report, const struct row *row)

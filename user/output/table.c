@@ -463,6 +463,14 @@ static void print_calls(FILE *out, const struct report *report)
 	}
 }
 
+void print_remarks(FILE *out, const struct report *report)
+{
+	print_in_flight(out, report->reading);
+	report_losses(out, report);
+	if (report->last)
+		print_cost(out, report);
+}
+
 static void print(FILE *out, const struct report *report)
 {
 	print_title(out, report);
@@ -476,10 +484,7 @@ static void print(FILE *out, const struct report *report)
 		print_loops(out, report);
 	else
 		print_calls(out, report);
-	print_in_flight(out, report->reading);
-	report_losses(out, report);
-	if (report->last)
-		print_cost(out, report);
+	print_remarks(out, report);
 }
 
 const struct output output_table = { .print = print };

@@ -34,6 +34,9 @@ bool any_row(const struct row *row);
 void print_rows(FILE *out, const struct report *report, const struct column *columns, size_t count,
 		bool (*wanted)(const struct row *row));
 
+/* What is under way, what went missing, and at the end what it cost. */
+void print_remarks(FILE *out, const struct report *report);
+
 void print_descriptors(FILE *out, const struct report *report);
 void print_models(FILE *out, const struct report *report);
 void print_loops(FILE *out, const struct report *report);

@@ -168,7 +168,9 @@ static struct text column_scanned(const struct row *row)
 
 static struct text column_ready(const struct row *row)
 {
-	return sum_of(row)->waits ? per_wait(row, sum_of(row)->ready) : dash();
+	/* What is collected from a ring of io_uring no call says. */
+	return sum_of(row)->waits && row->key.model != MODEL_IO_URING ?
+	       per_wait(row, sum_of(row)->ready) : dash();
 }
 
 static struct text column_empty(const struct row *row)
@@ -190,6 +192,140 @@ static const struct column cost_columns[] = {
 	{ "EMPTY", 5, column_empty, 0 },
 };
 
+static struct text mean(u64 ns, u64 count)
+{
+	return count ? text_ns((double)ns / count) : dash();
+}
+
+static struct text column_signals(const struct row *row)
+{
+	return text_count(sum_of(row)->signals);
+}
+
+static struct text column_by_handler(const struct row *row)
+{
+	return text_count(sum_of(row)->by_handler);
+}
+
+static struct text column_by_wait(const struct row *row)
+{
+	return text_count(sum_of(row)->by_wait);
+}
+
+static struct text column_by_signalfd(const struct row *row)
+{
+	return text_count(sum_of(row)->by_signalfd);
+}
+
+static struct text column_merged(const struct row *row)
+{
+	return text_count(sum_of(row)->merged);
+}
+
+static struct text column_overflown(const struct row *row)
+{
+	return text_count(sum_of(row)->overflown);
+}
+
+static struct text column_told(const struct row *row)
+{
+	return mean(sum_of(row)->told_ns, sum_of(row)->timed_told);
+}
+
+static struct text column_heard(const struct row *row)
+{
+	return mean(sum_of(row)->heard_ns, sum_of(row)->timed_heard);
+}
+
+static const struct column signal_columns[] = {
+	{ "PROCESS", -11, column_process, 0 },
+	{ "PID", 7, column_pid, NOT_BY(BY_THREAD) },
+	{ "TID", 7, column_tid, BY_THREAD },
+	{ "SIGNALS", 7, column_signals, 0 },
+	{ "HANDLER", 7, column_by_handler, 0 },
+	{ "WAIT", 5, column_by_wait, 0 },
+	{ "SIGFD", 5, column_by_signalfd, 0 },
+	{ "MERGED", 6, column_merged, 0 },
+	{ "OVERFL", 6, column_overflown, 0 },
+	{ "TOLD", 6, column_told, 0 },
+	{ "CALLED", 6, column_heard, 0 },
+};
+
+static bool signal_row(const struct row *row)
+{
+	return row->key.model == MODEL_SIGNAL;
+}
+
+static struct text column_requests(const struct row *row)
+{
+	return text_count(sum_of(row)->requests);
+}
+
+static struct text column_in_flight(const struct row *row)
+{
+	return sum_of(row)->unseen ? dash() : text_count(row->model->in_flight);
+}
+
+/* What is collected was complete before. */
+static struct text column_latency(const struct row *row)
+{
+	struct text text = mean(sum_of(row)->complete_ns, sum_of(row)->timed_completions);
+
+	return row->key.model == MODEL_AIO && sum_of(row)->timed_completions ? marked('<', text) : text;
+}
+
+/* Results for each call that hands in or waits. */
+static struct text column_batch(const struct row *row)
+{
+	u64 calls = sum_of(row)->submits + sum_of(row)->waits;
+	struct text text;
+
+	if (!calls)
+		return dash();
+	snprintf(text.buf, sizeof(text.buf), "%.1f", (double)row->sum.calls / calls);
+	return text;
+}
+
+static struct text column_submit_blocked(const struct row *row)
+{
+	return text_ns(sum_of(row)->submit_blocked_ns);
+}
+
+static struct text column_queued(const struct row *row)
+{
+	return row->key.model == MODEL_IO_URING ? text_count(sum_of(row)->queued) : dash();
+}
+
+static struct text column_shots(const struct row *row)
+{
+	return row->key.model == MODEL_IO_URING ? text_count(sum_of(row)->shots) : dash();
+}
+
+static struct text column_polls(const struct row *row)
+{
+	return row->key.model == MODEL_IO_URING ? text_count(sum_of(row)->polls) : dash();
+}
+
+static const struct column request_columns[] = {
+	{ "PROCESS", -11, column_process, 0 },
+	{ "PID", 7, column_pid, NOT_BY(BY_THREAD) },
+	{ "TID", 7, column_tid, BY_THREAD },
+	{ "MODEL", -8, column_model, 0 },
+	{ "REQS", 5, column_requests, 0 },
+	{ "FLIGHT", 6, column_in_flight, 0 },
+	{ "DONE", 7, column_latency, 0 },
+	{ "/CALL", 5, column_batch, 0 },
+	{ "SUBMIT", 6, column_submit_blocked, 0 },
+	{ "WORKER", 6, column_queued, 0 },
+	{ "MORE", 5, column_shots, 0 },
+	{ "POLLS", 5, column_polls, 0 },
+};
+
+static bool request_row(const struct row *row)
+{
+	return model_requests(row->key.model);
+}
+
 void print_models(FILE *out, const struct report *report)
 {
 	if (report->options->by & BY_FD) {
@@ -198,4 +334,8 @@ void print_models(FILE *out, const struct report *report)
 	}
 	print_rows(out, report, share_columns, ARRAY_SIZE(share_columns), any_row);
 	print_rows(out, report, cost_columns, ARRAY_SIZE(cost_columns), any_row);
+	if (report->signals_seen)
+		print_rows(out, report, signal_columns, ARRAY_SIZE(signal_columns), signal_row);
+	if (report->uring_seen)
+		print_rows(out, report, request_columns, ARRAY_SIZE(request_columns), request_row);
 }

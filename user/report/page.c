@@ -192,12 +192,11 @@ int page_write(struct saved *saved, const struct doctor *doctor, const char *pat
 
 int page_write_from(int fd, const char *path)
 {
-	struct doctor doctor;
+	struct doctor doctor = doctor_default();
 	struct saved saved;
 	int err = saved_open(&saved, NULL, fd);
 
 	if (!err) {
-		doctor_init(&doctor);
 		memcpy(doctor.thresholds, saved.thresholds, sizeof(doctor.thresholds));
 		err = page_write(&saved, &doctor, path);
 	}

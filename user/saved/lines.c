@@ -32,13 +32,13 @@ WORDS_OF(loss);
 WORDS(watch, "none", "select", "poll", "epoll");
 WORDS(phase, "on_cpu", "blocked", "woken", "preempted");
 WORDS(waker, "none", "task", "softirq", "hardirq", "unknown");
-WORDS(stack, "call", "wait", "left", "left_any", "sleep", "turn", "loop");
+WORDS(stack, "call", "wait", "left", "left_any", "sleep", "turn", "loop", "here");
 
 /* FD_*, by their bits. */
 WORDS(fd_flag, "reported", "served", "drained", "ambiguous", "closed", "dontwait", "shared",
-      "progress", "out_blocked", "out_ready", "read", "waited", "stalled");
+      "progress", "out_blocked", "out_ready", "read", "waited", "stalled", "empty");
 
-_Static_assert(FD_STALLED == 1 << 12, "flags and their words part");
+_Static_assert(FD_STALLED == 1 << 12 && FD_EMPTY == 1 << 13, "flags and their words part");
 
 #define ROW(kind, member, as) COLUMN(kind, struct flat_row, member, as)
 #define ROW_WORD(member, as, words) COLUMN_AS(word, struct flat_row, member, as, &words##_words)
@@ -196,6 +196,7 @@ static const struct column listening_columns[] = {
 };
 
 static const struct column in_flight_columns[] = {
+	COLUMN(hex, struct in_flight, proc, "process"),
 	COLUMN(number, struct in_flight, tgid, "tgid"),
 	COLUMN(number, struct in_flight, tid, "tid"),
 	COLUMN(bytes, struct in_flight, comm, "comm"),
@@ -203,6 +204,15 @@ static const struct column in_flight_columns[] = {
 	COLUMN(number, struct in_flight, age_ns, "age_ns"),
 	COLUMN(boolean, struct in_flight, age_bound, "age_bound"),
 	COLUMN_AS(word, struct in_flight, phase, "phase", &phase_words),
+};
+
+static const struct column watched_columns[] = {
+	COLUMN(hex, struct watched_thread, proc, "process"),
+	COLUMN(number, struct watched_thread, tid, "tid"),
+	COLUMN(bytes, struct watched_thread, comm, "comm"),
+	COLUMN(hex, struct watched_thread, place.ip, "ip"),
+	COLUMN(hex, struct watched_thread, place.sp, "sp"),
+	COLUMN(hex, struct watched_thread, place.bp, "bp"),
 };
 
 static const struct column left_out_columns[] = {
@@ -254,6 +264,7 @@ const struct line lines[NR_LINE_KINDS] = {
 	[LINE_SIGNS] = LINE(signs, "signs"),
 	[LINE_LISTENING] = LINE(listening, "listening"),
 	[LINE_IN_FLIGHT] = LINE(in_flight, "in_flight"),
+	[LINE_WATCHED] = LINE(watched, "watched"),
 	[LINE_LEFT_OUT] = LINE(left_out, "left_out"),
 	[LINE_FRAME] = LINE(frame, "frame"),
 	[LINE_LOSSES] = LINE(losses, "losses"),

@@ -35,6 +35,7 @@ enum line_kind {
 	LINE_SIGNS,
 	LINE_LISTENING,
 	LINE_IN_FLIGHT,
+	LINE_WATCHED,	/* a thread that is watched */
 	LINE_LEFT_OUT,
 	LINE_FRAME,	/* of the stack of what was found, the innermost first */
 	LINE_LOSSES,

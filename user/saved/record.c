@@ -34,7 +34,7 @@ void record_begin(struct saved_record *record, struct saved *saved, unsigned int
 {
 	*record = (struct saved_record){ .saved = saved, .kinds = kinds };
 	rows_init(&record->reading.rows, BY_PROCESS | BY_CALL);
-	rows_init(&record->reading.threads, BY_PROCESS | BY_THREAD | BY_CALL);
+	rows_init(&record->reading.by_thread, BY_PROCESS | BY_THREAD | BY_CALL);
 	rows_init(&record->reading.fds, BY_FD);
 	rows_init(&record->reading.loops, BY_LOOP);
 }
@@ -95,7 +95,7 @@ static void *grown(void *array, u32 count, size_t size)
 
 static bool take_call(struct saved_record *record, enum line_kind kind, const json_t *values)
 {
-	struct rows *rows = kind == LINE_CALL ? &record->reading.rows : &record->reading.threads;
+	struct rows *rows = kind == LINE_CALL ? &record->reading.rows : &record->reading.by_thread;
 	struct flat_row flat = { 0 };
 
 	if (!take_values(record->saved, kind, values, &flat) || !flat.key.call)
@@ -209,6 +209,19 @@ static bool take_in_flight(struct saved_record *record, const json_t *values)
 	return true;
 }
 
+static bool take_watched(struct saved_record *record, const json_t *values)
+{
+	struct reading *reading = &record->reading;
+	struct watched_thread thread = { 0 };
+
+	if (reading->nr_threads == THREADS_MAX ||
+	    !take_values(record->saved, LINE_WATCHED, values, &thread))
+		return false;
+	reading->threads = grown(reading->threads, reading->nr_threads, sizeof(thread));
+	reading->threads[reading->nr_threads++] = thread;
+	return true;
+}
+
 static bool take_left_out(struct saved_record *record, const json_t *values)
 {
 	struct reading *reading = &record->reading;
@@ -264,6 +277,8 @@ static bool take_line(struct saved_record *record, enum line_kind kind, const js
 		return take_listening(record, values);
 	case LINE_IN_FLIGHT:
 		return take_in_flight(record, values);
+	case LINE_WATCHED:
+		return take_watched(record, values);
 	case LINE_LEFT_OUT:
 		return take_left_out(record, values);
 	case LINE_FRAME:
@@ -339,6 +354,7 @@ void record_finish(struct saved_record *record)
 	report->lag_tier = saved->lag_tier;
 	report->fd_lag_tier = saved->fd_lag_tier;
 	report->parts = &saved->parts;
+	report->whole = saved->whole;
 	report->named = saved->named;
 	report->direct = saved->direct;
 	report->reading = &record->reading;

@@ -56,6 +56,11 @@ static void put_pair(FILE *out, const char *key, const char *value)
 	put_text(out, value);
 }
 
+static void put_boolean_pair(FILE *out, const char *key, bool value)
+{
+	fprintf(out, ",\"%s\":%s", key, value ? "true" : "false");
+}
+
 static void put_parts(FILE *out, const struct parts *parts)
 {
 	static const char *const names[NR_PARTS] = {
@@ -106,8 +111,10 @@ static void put_header(FILE *out, const struct report *report)
 	put_pair(out, "scan_tier", report->scan_tier);
 	put_pair(out, "lag_tier", report->lag_tier);
 	put_pair(out, "fd_lag_tier", report->fd_lag_tier);
-	fprintf(out, ",\"named\":%s,\"direct\":%s,\"interval_ns\":%llu", report->named ? "true" : "false",
-		report->direct ? "true" : "false", (unsigned long long)report->options->interval_ns);
+	put_boolean_pair(out, "whole", report->whole);
+	put_boolean_pair(out, "named", report->named);
+	put_boolean_pair(out, "direct", report->direct);
+	fprintf(out, ",\"interval_ns\":%llu", (unsigned long long)report->options->interval_ns);
 	put_strings(out, "arguments", report->options->arguments);
 	put_parts(out, report->parts);
 	put_thresholds(out, report->options->doctor);
@@ -235,7 +242,7 @@ static void put_rest(FILE *out, const struct report *report, const struct kept_s
 {
 	const struct reading *reading = report->reading;
 
-	put_calls(out, LINE_THREAD, &reading->threads);
+	put_calls(out, LINE_THREAD, &reading->by_thread);
 	put_objects(out, LINE_FD, &reading->fds);
 	for (u32 i = 0; i < reading->nr_signs; i++)
 		line_put(out, LINE_SIGNS, &reading->signs[i]);
@@ -243,6 +250,8 @@ static void put_rest(FILE *out, const struct report *report, const struct kept_s
 		line_put(out, LINE_LISTENING, &reading->listening[i]);
 	for (u32 i = 0; i < reading->nr_in_flight; i++)
 		line_put(out, LINE_IN_FLIGHT, &reading->in_flight[i]);
+	for (u32 i = 0; i < reading->nr_threads; i++)
+		line_put(out, LINE_WATCHED, &reading->threads[i]);
 	for (u32 i = 0; i < reading->nr_left_out; i++)
 		line_put(out, LINE_LEFT_OUT, &reading->left_out[i]);
 	put_stacks(out, stacks);
@@ -271,19 +280,13 @@ static void keep_stack(struct kept_stacks *stacks, const struct stack_source *so
 		       const struct finding *finding)
 {
 	struct symbol symbols[WHERE_MAX];
+	struct stack_key key;
+	u32 count = diagnosis_stack(source, finding, &key, symbols, WHERE_MAX);
 
-	for (u32 i = 0; i < finding->nr_stacks; i++) {
-		const struct stack_key *key = &finding->stacks[i];
-		u32 count;
-
-		if (stacks_have(stacks, key))
-			return;
-		count = source->find(source, key, symbols, WHERE_MAX);
-		for (u32 j = 0; j < count; j++)
-			stacks_add(stacks, key, &symbols[j]);
-		if (count)
-			return;
-	}
+	if (!count || stacks_have(stacks, &key))
+		return;
+	for (u32 i = 0; i < count; i++)
+		stacks_add(stacks, &key, &symbols[i]);
 }
 
 static void keep_stacks(struct kept_stacks *stacks, const struct report *report)

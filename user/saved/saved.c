@@ -40,9 +40,8 @@ static void take_parts(struct saved *saved)
 static void take_thresholds(struct saved *saved)
 {
 	const json_t *values = json_object_get(saved->header, "thresholds");
-	struct doctor defaults;
+	struct doctor defaults = doctor_default();
 
-	doctor_init(&defaults);
 	memcpy(saved->thresholds, defaults.thresholds, sizeof(saved->thresholds));
 	for (int t = 0; t < NR_THRESHOLDS; t++) {
 		const json_t *value = json_object_get(values, thresholds[t].name);
@@ -112,6 +111,7 @@ static bool take_header(struct saved *saved)
 	saved->fd_lag_tier = string_of(header, "fd_lag_tier");
 	saved->arguments = json_object_get(header, "arguments");
 	saved->interval_ns = json_integer_value(json_object_get(header, "interval_ns"));
+	saved->whole = json_is_true(json_object_get(header, "whole"));
 	saved->named = json_is_true(json_object_get(header, "named"));
 	saved->direct = json_is_true(json_object_get(header, "direct"));
 	if (!saved->version || !saved->kernel || !saved->backend || !saved->scan_tier ||

@@ -23,7 +23,7 @@ struct saved {
 	const char *version, *kernel, *backend, *scan_tier, *lag_tier, *fd_lag_tier;
 	json_t *arguments;		/* an array of strings */
 	u64 interval_ns;		/* of the reports that were asked for; 0: one at the end */
-	bool named, direct;
+	bool whole, named, direct;
 	struct parts parts;
 	double thresholds[NR_THRESHOLDS];
 	struct saved_line lines[NR_LINE_KINDS];

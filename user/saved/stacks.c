@@ -54,11 +54,12 @@ void stacks_free(struct kept_stacks *stacks)
 }
 
 static u32 source_find(const struct stack_source *source, const struct stack_key *key,
-		       struct symbol *symbols, u32 max)
+		       const struct user_place *here, struct symbol *symbols, u32 max)
 {
 	const struct kept_stack *stack = find(source->context, key);
 	u32 count = stack ? stack->count : 0;
 
+	(void)here;
 	if (count > max)
 		count = max;
 	if (count)

@@ -4,6 +4,7 @@
 #define IOPHASE_STACKS_H
 
 #include "stack/source.h"
+#include "stack/symbols.h"
 
 struct kept_stack {
 	struct stack_key key;

@@ -15,8 +15,12 @@
 #include "fail.h"
 #include "session/session_private.h"
 
-/* Rows of closed descriptors; when there are more the smallest half of them becomes one. */
+/*
+ * Rows of closed descriptors; when there are more the smallest half of them becomes one. A screen, which
+ * goes through them each second and shows them once, has fewer.
+ */
 #define CLOSED_MAX 8192
+#define CLOSED_MAX_LIVE 1024
 
 /* A report younger than this may be about to be served: it is not judged. */
 #define JUDGED_AFTER_NS	100000000ull
@@ -103,7 +107,13 @@ static void add_open(struct rows *rows, struct descriptor_record *record, u64 no
 	add_record(rows, record);
 }
 
-static void merge_smallest(struct rows *rows)
+static u32 closed_max(const struct session *session)
+{
+	return session->options->live ? CLOSED_MAX_LIVE : CLOSED_MAX;
+}
+
+/* The @left largest stay as they are. */
+static void merge_smallest(struct rows *rows, u32 left)
 {
 	u32 count;
 	struct row **sorted = rows_sorted(rows, "wall", &count);
@@ -115,10 +125,10 @@ static void merge_smallest(struct rows *rows)
 
 		if (sorted[i]->key.object == OBJECT_MERGED)
 			add_merged(&kept, &fd->descriptor, fd->merged);
-		else if (i >= CLOSED_MAX / 2)
+		else if (i >= left)
 			add_merged(&kept, &fd->descriptor, 1);
 	}
-	for (u32 i = 0; i < CLOSED_MAX / 2; i++) {
+	for (u32 i = 0; i < left; i++) {
 		struct row *row;
 
 		if (sorted[i]->key.object == OBJECT_MERGED)
@@ -142,8 +152,9 @@ static int take_closed(void *context, void *data, size_t size)
 	models_retire(session, record);
 	add_record(&session->closed_fds, record);
 	/* Not while descriptors are read: what is a row there is not to be in a sum as well. */
-	if (HASH_COUNT(session->closed_fds.table) >= CLOSED_MAX && !session->skel->bss->reading)
-		merge_smallest(&session->closed_fds);
+	if (HASH_COUNT(session->closed_fds.table) >= closed_max(session) &&
+	    !session->skel->bss->reading)
+		merge_smallest(&session->closed_fds, closed_max(session) / 2);
 	return 0;
 }
 
@@ -257,8 +268,8 @@ int descriptors_read(struct session *session, struct rows *rows, u64 now_ns)
 	if (err)
 		return err;
 	add_closed(session, rows);
-	if (HASH_COUNT(session->closed_fds.table) >= CLOSED_MAX)
-		merge_smallest(&session->closed_fds);
+	if (HASH_COUNT(session->closed_fds.table) >= closed_max(session))
+		merge_smallest(&session->closed_fds, closed_max(session) / 2);
 	return 0;
 }
 

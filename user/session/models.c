@@ -11,6 +11,14 @@
 /* As many rows of closed descriptors are kept apart; of more, all that come become one a model. */
 #define CLOSED_MODELS_MAX 16384
 
+/* As it was read: what came since the last report does not tell how many are under way. */
+static u64 in_flight(const struct model_sum *sum)
+{
+	u64 over = sum->ended + sum->unseen;
+
+	return sum->requests > over ? sum->requests - over : 0;
+}
+
 static struct row *row_for(struct rows *rows, const struct model_key *key)
 {
 	return rows_get(rows, (struct row_key){
@@ -38,7 +46,7 @@ void add_model(struct session *session, struct reading *reading, const void *k, 
 {
 	const struct model_key *key = k;
 	struct model_row value = *(const struct model_row *)v;
-	struct row_model model = { .sum = value.sum };
+	struct row_model model = { .sum = value.sum, .in_flight = in_flight(&value.sum) };
 	struct row *row;
 
 	if (key->model >= NR_MODELS)
@@ -62,7 +70,9 @@ static void add_of_fd(struct rows *rows, const struct rows *fds, const struct mo
 {
 	const struct row *named = rows_find(fds, (struct row_key){ .proc = key->proc,
 								    .object = key->born_ns });
-	struct row_model model = { .sum = value->sum, .fd = named ? named->fd : NULL };
+	struct row_model model = {
+		.sum = value->sum, .in_flight = in_flight(&value->sum), .fd = named ? named->fd : NULL,
+	};
 	struct row *row = row_for(rows, key);
 
 	row_add_model(row, &model);

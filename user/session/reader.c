@@ -30,7 +30,7 @@ static struct row *row_of(struct reading *reading, proc_id proc, u32 tid, u32 ca
 	struct row_key key = { .proc = proc, .tid = proc ? tid : 0, .call = call };
 
 	/* Where threads are kept apart besides, the rows are their sums: read_once(). */
-	return rows_get(reading->threads.by ? &reading->threads : &reading->rows, key);
+	return rows_get(reading->by_thread.by ? &reading->by_thread : &reading->rows, key);
 }
 
 static void set_comm(struct row *row, const char *comm)
@@ -41,7 +41,7 @@ static void set_comm(struct row *row, const char *comm)
 /* The row of a process gets its name, which that of a thread does not know. */
 static void name_process(struct reading *reading, proc_id proc, u32 call, const char *comm)
 {
-	if (reading->threads.by)
+	if (reading->by_thread.by)
 		set_comm(rows_get(&reading->rows, (struct row_key){ .proc = proc, .call = call }),
 			 comm);
 }
@@ -56,6 +56,7 @@ static int add_in_flight(struct reading *reading, const struct thread_record *re
 	reading->in_flight = bigger;
 	thread = &bigger[reading->nr_in_flight++];
 	*thread = (struct in_flight){
+		.proc = record->proc,
 		.tgid = record->tgid,
 		.tid = record->tid,
 		.call = record->call,
@@ -64,6 +65,22 @@ static int add_in_flight(struct reading *reading, const struct thread_record *re
 		.phase = record->phase,
 	};
 	memcpy(thread->comm, record->comm, COMM_LEN);
+	return 0;
+}
+
+static int add_watched(struct reading *reading, const struct thread_record *record)
+{
+	struct watched_thread *bigger, *thread;
+
+	bigger = reallocarray(reading->threads, reading->nr_threads + 1, sizeof(*bigger));
+	if (!bigger)
+		return fail(EXIT_RUNTIME, "out of memory");
+	reading->threads = bigger;
+	thread = &bigger[reading->nr_threads++];
+	*thread = (struct watched_thread){
+		.proc = record->proc, .tid = record->tid, .place = record->place,
+	};
+	memcpy(thread->comm, record->proc_comm, COMM_LEN);
 	return 0;
 }
 
@@ -91,6 +108,7 @@ static int add_thread(struct session *session, struct reading *reading,
 			continue;
 		row = row_of(reading, record->proc, record->tid, slots[i].call);
 		set_comm(row, comm);
+		memcpy(row->proc_comm, record->proc_comm, COMM_LEN);
 		row_add_call(row, slots[i].call, &slots[i].sum);
 		name_process(reading, record->proc, slots[i].call, record->proc_comm);
 	}
@@ -99,6 +117,8 @@ static int add_thread(struct session *session, struct reading *reading,
 			      &record->waker, record->waker_run);
 	if (record->turn_ns && record->loop < LOOP_ROWS)
 		add_turning(reading, record);
+	if (session->options->doctor && add_watched(reading, record))
+		return EXIT_RUNTIME;
 	return shown(session, record->call) ? add_in_flight(reading, record) : 0;
 }
 
@@ -323,7 +343,7 @@ static int read_once(struct session *session, struct reading *reading, bool desc
 
 	rows_init(&reading->rows, session->options->by);
 	if (session->options->everything)
-		rows_init(&reading->threads, BY_PROCESS | BY_THREAD | BY_CALL);
+		rows_init(&reading->by_thread, BY_PROCESS | BY_THREAD | BY_CALL);
 	reading->now_ns = session->stopped_ns ? : clock_ns();
 	err = read_threads(session, reading);
 	if (err)
@@ -343,8 +363,8 @@ static int read_once(struct session *session, struct reading *reading, bool desc
 	each_entry(session, reading, skel->maps.left_outs, add_left_out);
 	maps_leave(session);
 	rows_add(&reading->rows, &session->retired.rows);
-	rows_add(&reading->threads, &session->retired.threads);
-	rows_add(&reading->rows, &reading->threads);
+	rows_add(&reading->by_thread, &session->retired.by_thread);
+	rows_add(&reading->rows, &reading->by_thread);
 	return session->options->doctor ? read_objects(session, reading, descriptors) : 0;
 }
 

@@ -23,6 +23,7 @@
 #include "fail.h"
 #include "hooks/kernel.h"
 #include "session/session_private.h"
+#include "trace.h"
 
 static int add_ids(struct bpf_map *map, const struct id_list *list)
 {
@@ -45,6 +46,8 @@ static int fill_filter(struct session *session)
 	err = add_ids(skel->maps.filter_tgids, &options->tgids);
 	err = err ? : add_ids(skel->maps.filter_tids, &options->tids);
 	err = err ? : add_ids(skel->maps.filter_uids, &options->uids);
+	if (!err && options->trace)
+		err = add_ids(skel->maps.filter_fds, &options->trace->fds);
 	for (u32 i = 0; !err && i < options->comm_count; i++)
 		err = bpf_map__update_elem(skel->maps.filter_comms, options->comms[i], COMM_LEN,
 					   &passes, 1, BPF_ANY);
@@ -100,8 +103,11 @@ static int set_knobs(struct session *session)
 	rodata->filter.by_uid = options->uids.count;
 	rodata->knobs.min_ns = options->min_ns;
 	rodata->knobs.failed_only = options->failed_only;
-	rodata->knobs.per_thread = options->by & BY_THREAD || options->everything;
+	/* On a screen, ended threads are part of their process: they may be many. */
+	rodata->knobs.per_thread = (options->by & BY_THREAD && !options->live) || options->everything;
 	rodata->knobs.models_by_fd = options->by & BY_FD;
+	rodata->knobs.trace = options->trace;
+	rodata->filter.by_fd = options->trace && options->trace->fds.count;
 	if (options->doctor)
 		rodata->knobs.limits = doctor_limits(options->doctor);
 	hooks_set_knobs(&session->hooks, session->skel);
@@ -155,6 +161,11 @@ static void size_model_maps(struct iophase_bpf *skel, unsigned int by)
 {
 	bpf_map__set_max_entries(skel->maps.models, !(by & BY_MODEL) ? 1 :
 				 by & BY_FD ? DESCRIPTORS_MAX : MODELS_MAX);
+	if (by & BY_MODEL)
+		return;
+	bpf_map__set_max_entries(skel->maps.signaled, 1);
+	bpf_map__set_max_entries(skel->maps.requests, 1);
+	bpf_map__set_max_entries(skel->maps.shots, 1);
 }
 
 /*
@@ -169,6 +180,9 @@ static int open_programs(struct session *session)
 	err = hooks_choose(&session->hooks);
 	if (err)
 		return err;
+	/* A trace can do without: it then has numbers alone. */
+	if (session->options->trace && *session->hooks.parts.lacks[PART_descriptors])
+		session->hooks.descriptors = false;
 	if (session->hooks.descriptors && *session->hooks.parts.lacks[PART_descriptors])
 		return fail(EXIT_RUNTIME, "no descriptors and event loops here: %s",
 			    field_text(session->hooks.parts.lacks[PART_descriptors]));
@@ -183,6 +197,9 @@ static int open_programs(struct session *session)
 	if (!session->options->doctor)
 		drop_doctor_maps(session->skel);
 	size_model_maps(session->skel, session->options->by);
+	if (session->options->trace)
+		bpf_map__set_max_entries(session->skel->maps.traced,
+					 session->options->trace->buffer_bytes);
 	hooks_autoload(&session->hooks, session->skel, session->options->selected);
 	/* libbpf loads them once more. */
 	kernel_drop_types(&session->kernel);
@@ -207,8 +224,11 @@ static void note_part(const char *gives, const char *why)
 static void note_hooks(const struct hooks *hooks)
 {
 	for (int need = 0; need < NR_NEEDS; need++) {
-		if (hooks_need(hooks, need))
-			debug("%s: %s", need_name(need), hooks->chosen[need]->name);
+		if (!hooks_need(hooks, need))
+			continue;
+		debug("%s: %s", need_name(need), hooks->chosen[need]->name);
+		if (!hooks_see(hooks, need))
+			note("not known: %s (see iophase probes)", need_name(need));
 	}
 	parts_each(&hooks->parts, note_part);
 }
@@ -224,7 +244,7 @@ struct session *session_open(const struct options *options)
 	memset(session->own_fds, -1, sizeof(session->own_fds));
 	rows_init(&session->retired.rows, options->by);
 	if (options->everything)
-		rows_init(&session->retired.threads, BY_PROCESS | BY_THREAD | BY_CALL);
+		rows_init(&session->retired.by_thread, BY_PROCESS | BY_THREAD | BY_CALL);
 	rows_init(&session->closed_fds, options->doctor ? BY_FD : options->by);
 	rows_init(&session->closed_models, options->by);
 	rows_init(&session->ended_loops, options->doctor ? BY_LOOP : options->by);
@@ -232,7 +252,7 @@ struct session *session_open(const struct options *options)
 	session->hooks = (struct hooks){
 		.kernel = &session->kernel,
 		.backend = options->backend,
-		.descriptors = options->doctor || options->by & BY_OTHERS,
+		.descriptors = options->doctor || options->trace || options->by & BY_OTHERS,
 		.models = options->by & BY_MODEL,
 		.doctor = options->doctor,
 	};
@@ -378,6 +398,7 @@ int session_start(struct session *session)
 	/* What a thread waits on when it is adopted is to be known as what it is. */
 	if (!err && session->hooks.descriptors)
 		err = epolls_count(session);
+	session->begin_ns = clock_ns();
 	/* Only now does anything begin to be watched. */
 	err = err ? : adopt(session);
 	err = err ? : epolls_count(session);
@@ -386,6 +407,11 @@ int session_start(struct session *session)
 	if (!err && session->hooks.doctor)
 		signs_begin(session);
 	return err;
+}
+
+u64 session_begin_ns(const struct session *session)
+{
+	return session->begin_ns;
 }
 
 /* The programs that the kernel did not run because they were under way on that CPU. */
@@ -465,6 +491,11 @@ const char *session_tier(const struct session *session, enum need need)
 	return session->hooks.chosen[need]->tier;
 }
 
+bool session_sees(const struct session *session, enum need need)
+{
+	return hooks_see(&session->hooks, need);
+}
+
 const struct parts *session_parts(const struct session *session)
 {
 	return &session->hooks.parts;
@@ -480,6 +511,7 @@ void session_close(struct session *session)
 	if (!session)
 		return;
 	signs_close(session);
+	tracing_close(session);
 	descriptors_close(session);
 	event_loops_close(session);
 	models_close(session);

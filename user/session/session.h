@@ -23,6 +23,9 @@ struct session *session_open(const struct options *options);
 /* Begins to watch; 0, or an exit code after a message. */
 int session_start(struct session *session);
 
+/* When it began to, CLOCK_MONOTONIC. */
+u64 session_begin_ns(const struct session *session);
+
 /* Ends the counting; what was counted stays to be read. 0, or an exit code after a message. */
 int session_stop(struct session *session);
 
@@ -40,19 +43,27 @@ bool session_stack(struct session *session, u64 object, enum stack_kind kind,
 		   struct user_stack *stack);
 
 /*
+ * Of a trace: hands each record that is in the ring by now to @take, the oldest first, valid until it
+ * returns. Returns their number, and in *@fill which part of the ring they took.
+ */
+u64 session_trace(struct session *session,
+		  void (*take)(void *context, const void *record, size_t size), void *context,
+		  double *fill);
+
+/* Calls that were to be traced, and for which there was no room in the ring, since the start. */
+u64 session_trace_lost(const struct session *session);
+
+/*
  * Takes the rows of processes that have ended out of the kernel, where there is room for a
  * limited number, so it is to be called every few seconds; readings still have them. 0, or an
  * exit code after a message.
  */
 int session_retire(struct session *session);
 
-/* Threads watched at the moment. */
-/* Whether any thread was watched so far. */
-bool session_watched(const struct session *session);
-
-
 /* Whether any thread has been, so far. */
 bool session_watched(const struct session *session);
+
+/* Threads watched at the moment. */
 u64 session_threads(const struct session *session);
 
 /* Memory of their records, which the kernel does not count to the map they belong to. */
@@ -73,6 +84,9 @@ const char *session_backend(const struct session *session);
 
 /* How exactly what meets @need is known: "exact", "lower_bound", ... */
 const char *session_tier(const struct session *session, enum need need);
+
+/* Whether what @need is for is seen at all on this kernel. */
+bool session_sees(const struct session *session, enum need need);
 
 /* What could not be had on this kernel. */
 const struct parts *session_parts(const struct session *session);

@@ -27,12 +27,19 @@ struct session {
 	struct hist *hists;	/* the kernel's own, mapped; NULL until first read */
 	struct reading retired;	/* rows of processes that ended, taken out of the kernel */
 	u64 retired_at;		/* folds of ended threads then */
+	u64 begin_ns;		/* CLOCK_MONOTONIC when the watch began */
 	u64 stopped_ns;		/* CLOCK_MONOTONIC when the counting ended, 0: not yet */
 	u32 readings;		/* number of the last one */
 	struct buffer buffer;	/* of the last iteration */
 	bool asked_bound;
 	struct event_loop *loops;	/* the kernel's own, mapped; NULL until first read */
 	struct ring_buffer *closed;	/* of descriptors that were closed; NULL: not read yet */
+	struct tracing {
+		struct ring_buffer *ring;	/* NULL: not read yet */
+		void (*take)(void *context, const void *record, size_t size);
+		void *context;
+		u64 bytes;	/* read in this round */
+	} tracing;
 	u64 sets_next_ns;	/* not to read epoll sets again before */
 	struct bpf_link **samplers;	/* one for each CPU, NULL: none */
 	u32 nr_samplers;
@@ -110,6 +117,7 @@ int epolls_verify(struct session *session);
 void maps_enter(struct session *session);
 void maps_leave(struct session *session);
 
+void tracing_close(struct session *session);
 void reader_close(struct session *session);
 
 #endif

@@ -3,15 +3,17 @@
 #ifndef IOPHASE_SOURCE_H
 #define IOPHASE_SOURCE_H
 
-#include "stack/symbols.h"
+#include "types.h"
+
+struct symbol;
 
 struct stack_source {
 	/*
 	 * Fills in at most @max symbols of the stack that was taken for @key, the innermost first;
-	 * how many there are, 0: none was taken.
+	 * how many there are, 0: none was taken. Of STACK_HERE, @here is where the thread sleeps.
 	 */
 	u32 (*find)(const struct stack_source *source, const struct stack_key *key,
-		    struct symbol *symbols, u32 max);
+		    const struct user_place *here, struct symbol *symbols, u32 max);
 	void *context;
 };
 

@@ -39,6 +39,72 @@ void herd(void **state)
 	silent();
 }
 
+/* Nobody has waited since before the watch, and something waits. */
+void hung(void **state)
+{
+	struct watched_thread threads[2] = {
+		{ .proc = PROC(TGID), .tid = TGID, .place = { 0x401000, 0x7ffc0000, 0 } },
+		{ .proc = PROC(TGID + 1), .tid = TGID + 1 },
+	};
+	struct in_flight stuck = {
+		.tgid = TGID, .tid = TGID, .comm = "server", .call = CALL_read, .age_ns = 10 * MS,
+		.phase = PHASE_BLOCKED,
+	};
+	struct row *row = fd_row(KIND_TCP, EPOLLIN), *second = fd_row(KIND_UNIX, EPOLLIN), *loop;
+	const struct finding *finding;
+
+	(void)state;
+	row->fd->head.queued = 10;
+	second->fd->head.queued = 0;
+	silent();	/* for others of its threads may not be watched */
+	chart.whole = true;
+	finding = speaks("slow-turn");
+	assert_true(figure(finding, "waiting") == 1);
+	assert_true(figure(finding, "under_way_ns") == WATCHED_S * NS_PER_SEC);
+	assert_int_equal(finding->confidence, CONFIDENCE_MEDIUM);
+	assert_int_equal(finding->tid, 0);
+	second->fd->head.queued = 20;
+	assert_true(figure(speaks("slow-turn"), "waiting") == 2);
+	/* Of its only thread is known where it sleeps; of several it is not known which is to blame. */
+	reading.threads = threads;
+	reading.nr_threads = 2;
+	finding = speaks("slow-turn");
+	assert_int_equal(finding->tid, TGID);
+	assert_true(finding->here.ip == 0x401000);
+	threads[1].proc = PROC(TGID);
+	finding = speaks("slow-turn");
+	assert_int_equal(finding->tid, 0);
+	assert_true(finding->here.ip == 0);
+	/* Where a thread of it is stuck in a call, that says all. */
+	reading.in_flight = &stuck;
+	reading.nr_in_flight = 1;
+	assert_int_equal(speaks("blocking-in-loop")->here.ip, 0x401000);
+	reading.nr_in_flight = 0;
+	/* It may have begun a moment ago. */
+	chart.duration_ns = NS_PER_SEC - 1;
+	silent();
+	chart.duration_ns++;
+	speaks("slow-turn");
+	set(THRESHOLD_slow_turn, 1001);
+	silent();
+	set(THRESHOLD_slow_turn, 50);
+	/* A counter alone is no evidence; what was called on or reported is served. */
+	second->fd->descriptor.sum.calls = 1;
+	row->fd->descriptor.kind = KIND_EVENTFD;
+	silent();
+	row->fd->descriptor.kind = KIND_LISTENER;
+	speaks("slow-turn");
+	row->fd->descriptor.sum.reported = 1;
+	silent();
+	row->fd->descriptor.sum.reported = 0;
+	/* Somebody waits, be it another process. */
+	loop = loop_row(1, WATCH_EPOLL);
+	loop->loop->figures.key.proc = PROC(TGID + 1);
+	silent();
+	loop->loop->figures.key.ep = EP + 1;
+	speaks("slow-turn");
+}
+
 void accept_skew(void **state)
 {
 	struct row *row = fd_row(KIND_LISTENER, EPOLLIN);
