@@ -48,6 +48,8 @@ $(OBJ)/%.o: user/%.c $(OUT)/iophase.skel.h $(OUT)/perfetto.pb-c.h
 	$(Q)mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# What it has inside as it is.
+$(OBJ)/report/page.o: $(addprefix user/report/page.,html css js)
 $(OBJ)/timeline/perfetto.pb-c.o: $(OUT)/perfetto.pb-c.h
 	$(Q)mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $(OUT)/perfetto.pb-c.c

@@ -539,6 +539,7 @@ enum stack_kind {
 	STACK_SLEEP,	/* it slept in a turn, in no call that is watched; by loop */
 	STACK_TURN,	/* it was on the CPU in a turn that took long already; by loop */
 	STACK_LOOP,	/* it waited, in a way that is a sign; by loop */
+	STACK_HERE,	/* it sleeps, and is read from /proc, not taken; by tgid << 32 | tid */
 };
 
 #define STACKS_MAX	512

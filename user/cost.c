@@ -143,8 +143,3 @@ struct cost cost_read(const struct cost_sampler *sampler)
 	cost.max_rss_bytes = usage.ru_maxrss * 1024ull;
 	return cost;
 }
-
-double cost_bpf_share(const struct cost *cost)
-{
-	return cost->sampled_ns ? (double)cost->bpf_ns / cost->sampled_ns : -1;
-}

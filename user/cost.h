@@ -36,6 +36,9 @@ void cost_sample_end(struct cost_sampler *sampler);
 struct cost cost_read(const struct cost_sampler *sampler);
 
 /* Share of one CPU the programs took while sampled, 0..; -1 if nothing was sampled. */
-double cost_bpf_share(const struct cost *cost);
+static inline double cost_bpf_share(const struct cost *cost)
+{
+	return cost->sampled_ns ? (double)cost->bpf_ns / cost->sampled_ns : -1;
+}
 
 #endif

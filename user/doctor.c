@@ -15,47 +15,9 @@
 #include "measurement.h"
 #include "options.h"
 #include "doctor/rules.h"
+#include "doctor/thresholds.h"
 
 #define DURATION_NS (10 * NS_PER_SEC)
-
-struct threshold_row {
-	const char *name;
-	double value, least;
-	const char *unit, *why;
-};
-
-#define MOST 1e9	/* as good as never */
-
-static const struct threshold_row thresholds[NR_THRESHOLDS] = {
-#define THRESHOLD(symbol, name, value, least, unit, why) \
-	[THRESHOLD_##symbol] = { name, value, least, unit, why },
-#include "doctor/thresholds.def"
-#undef THRESHOLD
-};
-
-struct doctor doctor_default(void)
-{
-	struct doctor doctor = { .fail_on = NR_SEVERITIES, .worst = NR_SEVERITIES };
-
-	for (int t = 0; t < NR_THRESHOLDS; t++)
-		doctor.thresholds[t] = thresholds[t].value;
-	return doctor;
-}
-
-struct limits doctor_limits(const struct doctor *doctor)
-{
-	const double *ms = doctor->thresholds;
-
-	return (struct limits){
-		.stall_ns = ms[THRESHOLD_stall] * 1e6,
-		.out_ns = ms[THRESHOLD_lost_out] * 1e6,
-		.oneshot_ns = ms[THRESHOLD_oneshot] * 1e6,
-		.starve_ns = ms[THRESHOLD_starve] * 1e6,
-		.block_ns = ms[THRESHOLD_block] * 1e6,
-		.turn_ns = ms[THRESHOLD_slow_turn] * 1e6,
-		.wait_cpu_ns = ms[THRESHOLD_long_wait] * 1e6,
-	};
-}
 
 /* The rule by whose thresholds rule @id goes, which mostly are its own. */
 static const char *threshold_rule(const char *id)
@@ -122,41 +84,6 @@ static void print_rules_and_exit(void)
 	exit(EXIT_OK);
 }
 
-/* "rule.name=value". */
-static int set_threshold(struct doctor *doctor, const char *text)
-{
-	size_t len = strcspn(text, "=");
-	char what[TEXT_MAX];
-	double value;
-
-	for (int t = 0; t < NR_THRESHOLDS; t++) {
-		const struct threshold_row *row = &thresholds[t];
-
-		if (strncmp(row->name, text, len) || row->name[len])
-			continue;
-		if (text[len] && text_number(text + len + 1, &value) &&
-		    value >= row->least && value <= MOST) {
-			doctor->thresholds[t] = value;
-			return 0;
-		}
-		snprintf(what, sizeof(what), "--set: a number from %g to %g is needed (%s)",
-			 row->least, MOST, row->unit);
-		return options_usage(what, text);
-	}
-	return options_usage("--set: no such threshold, see --rules", text);
-}
-
-static int set_fail_on(struct doctor *doctor, const char *word)
-{
-	for (int i = 0; severity_words[i]; i++) {
-		if (!strcmp(severity_words[i], word)) {
-			doctor->fail_on = i;
-			return 0;
-		}
-	}
-	return options_usage("--fail-on: info, warning or critical, not", word);
-}
-
 enum { KEY_SET = 512, KEY_FAIL_ON, KEY_RULES };
 
 static const struct argp_option option_table[] = {
@@ -178,9 +105,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_ARG:
 		return options_usage("doctor takes no arguments, but options: -d SEC, -p PID", arg);
 	case KEY_SET:
-		return set_threshold(options->doctor, arg);
+		return doctor_set(options->doctor, arg);
 	case KEY_FAIL_ON:
-		return set_fail_on(options->doctor, arg);
+		return doctor_fail_on(options->doctor, arg);
 	case KEY_RULES:
 		print_rules_and_exit();
 		return 0;
@@ -222,7 +149,5 @@ int doctor_main(int argc, char **argv)
 		options.duration_ns = DURATION_NS;
 	err = measurement_run(&options, options.format == FORMAT_JSON ? &diagnosis_json :
 			      &diagnosis_text);
-	if (!err && doctor.worst != NR_SEVERITIES && doctor.worst >= doctor.fail_on)
-		return EXIT_FINDINGS;
-	return err;
+	return err ? : doctor_verdict(&doctor);
 }

@@ -28,6 +28,15 @@ struct doctor doctor_default(void);
 /* The thresholds that the hooks are to know. */
 struct limits doctor_limits(const struct doctor *doctor);
 
+/* Takes "rule.name=value"; 0, or what a parser is to return, after a message. */
+int doctor_set(struct doctor *doctor, const char *text);
+
+/* The same of the severity to fail on. */
+int doctor_fail_on(struct doctor *doctor, const char *word);
+
+/* EXIT_FINDINGS if the worst that was found is to fail on, else EXIT_OK. */
+int doctor_verdict(const struct doctor *doctor);
+
 /* What it understands. */
 extern const struct argp doctor_argp;
 

@@ -15,6 +15,7 @@ enum loop_event {
 	LOOP_INTERVAL,	/* the time of an interval is over */
 	LOOP_DURATION,	/* the time of the measurement is over */
 	LOOP_SAMPLE,	/* time to begin or to end a sample of our own cost */
+	LOOP_SLICE,	/* the time of a part of what is saved is over */
 	LOOP_RETIRE,	/* time to take the rows of ended processes out of the kernel */
 	LOOP_TRACE,	/* time to take traced calls out of the kernel */
 	LOOP_TARGET,	/* a watched process ended, or one of its descendants may have */

@@ -11,6 +11,7 @@
 #include "model/calls.h"
 #include "fail.h"
 #include "model/rows.h"
+#include "saved/format.h"
 #include "text.h"
 #include "stat.h"
 #include "version.h"
@@ -23,6 +24,7 @@ enum {
 	KEY_NO_FOLLOW,
 	KEY_BACKEND,
 	KEY_USAGE,
+	KEY_HTML,
 };
 
 /* Of all commands that measure; the groups are the headings of the help. */
@@ -36,11 +38,17 @@ static const struct argp_option common_table[] = {
 	{ "no-follow", KEY_NO_FOLLOW, 0, 0, "Leave out the children of processes", 1 },
 	{ 0, 0, 0, 0, "For how long:", 2 },
 	{ "duration", 'd', "SEC", 0, "End after this time", 2 },
+	{ "backend", KEY_BACKEND, "WHICH", 0, "auto, trampoline or tracepoint (see iophase probes)", 4 },
+	{ 0 },
+};
+
+static const struct argp_option print_table[] = {
 	{ 0, 0, 0, 0, "What to print:", 3 },
 	{ "json", 'j', 0, 0, "Same as --format json", 3 },
-	{ "output", 'o', "FILE", 0, "Write there; a regular file is replaced when done", 3 },
+	{ "output", 'o', "FILE", 0, "Write there; a regular file is replaced when done. NAME" SESSION_SUFFIX ": print as usual, and save "
+	  "all that was measured, for iophase report", 3 },
+	{ "html", KEY_HTML, "FILE", 0, "Write an HTML page of all that was measured there", 3 },
 	{ "color", KEY_COLOR, "WHEN", 0, "auto, always or never", 3 },
-	{ "backend", KEY_BACKEND, "WHICH", 0, "auto, trampoline or tracepoint (see iophase probes)", 4 },
 	{ "verbose", 'v', 0, 0, "Say more: latencies and results, and how it works", 4 },
 	{ "quiet", 'q', 0, 0, "No notes on standard error", 4 },
 	{ "version", 'V', 0, 0, "Print the version", 4 },
@@ -49,19 +57,23 @@ static const struct argp_option common_table[] = {
 	{ 0 },
 };
 
-static const struct argp_option stat_table[] = {
-	{ "stacks", 'S', "PHASES", OPTION_ARG_OPTIONAL,
-	  "And where in the programs the time is spent: blocked,runnable,kernel,copy (default: all)", 3 },
-	{ "folded", 'f', 0, 0, "Such stacks alone, folded for flame graphs, in ns", 3 },
+static const struct argp_option rows_table[] = {
 	{ "calls", 'e', "LIST", 0,
 	  "Calls, by name or class: wait,input,output,control (default: all)", 1 },
-	{ "min-us", 'm', "USEC", 0, "Count only calls that took at least this long", 1 },
-	{ "failed", 'x', 0, 0, "Count only calls that failed", 1 },
 	{ "timestamp", 'T', 0, 0, "Print the time of day with each interval", 2 },
 	{ "by", KEY_BY, "LIST", 0, "Rows: process,thread,call (default: process,call); or fd; or loop; or model, with thread or fd", 3 },
 	{ "sort", 's', "KEY", 0, "Order: " SORT_KEYS " (default: wall)", 3 },
 	{ "top", 'N', "COUNT", 0, "Print the first COUNT rows only", 3 },
 	{ "format", KEY_FORMAT, "FORMAT", 0, "table, json, ndjson or csv", 3 },
+	{ 0 },
+};
+
+static const struct argp_option stat_table[] = {
+	{ "min-us", 'm', "USEC", 0, "Count only calls that took at least this long", 1 },
+	{ "failed", 'x', 0, 0, "Count only calls that failed", 1 },
+	{ "stacks", 'S', "PHASES", OPTION_ARG_OPTIONAL,
+	  "And where in the programs the time is spent: blocked,runnable,kernel,copy (default: all)", 3 },
+	{ "folded", 'f', 0, 0, "Such stacks alone, folded for flame graphs, in ns", 3 },
 	{ 0 },
 };
 
@@ -74,7 +86,7 @@ static const char doc[] =
 	"  iophase -p 1234 -d 10          one process for ten seconds\n"
 	"  iophase -n nginx 1             all of nginx, every second\n"
 	"  iophase -- curl -s localhost   a command from its start to its end\n\n"
-	"Other commands: iophase top, iophase trace, iophase doctor, iophase probes.";
+	"Other commands: iophase top, iophase trace, iophase doctor, iophase report, iophase probes.";
 
 /* The words of an option that takes one of several, in the order of its enum. */
 const char *const format_words[] = { "table", "json", "ndjson", "csv", NULL };
@@ -237,30 +249,54 @@ static int parse_filter(int key, char *arg, struct options *options)
 	}
 }
 
+/* By its name: it is no output to be read, but all that outputs are made of. */
+static bool is_session(const char *path)
+{
+	size_t length = strlen(path), suffix = strlen(SESSION_SUFFIX);
+
+	return length > suffix && !strcmp(path + length - suffix, SESSION_SUFFIX);
+}
+
 static error_t parse_common(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
-	int choice, err = 0;
+	int choice, err;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = options;
+		return 0;
 	case KEY_BACKEND:
 		err = parse_word(backend_words, arg, "--backend: no such backend", &choice);
 		options->backend = choice;
 		return err;
-	case KEY_COLOR:
-		err = parse_word(color_words, arg, "--color: auto, always or never, not",
-				 &choice);
-		options->color = choice;
-		return err;
 	case 'd':
 		return parse_seconds(arg, &options->duration_ns) ? 0 :
 		       options_usage("-d: seconds are needed, not", arg);
+	default:
+		return parse_filter(key, arg, options);
+	}
+}
+
+static error_t parse_print(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+	int choice, err;
+
+	switch (key) {
+	case KEY_COLOR:
+		err = parse_word(color_words, arg, "--color: auto, always or never, not", &choice);
+		options->color = choice;
+		return err;
 	case 'j':
 		options->format = FORMAT_JSON;
 		return 0;
 	case 'o':
-		options->output = arg;
+		*(is_session(arg) ? &options->save : &options->output) = arg;
 		return *arg ? 0 : options_usage("-o: no file", arg);
+	case KEY_HTML:
+		options->html = arg;
+		return *arg ? 0 : options_usage("--html: no file", arg);
 	case 'v':
 		verbose++;
 		return 0;
@@ -277,11 +313,9 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 		print_and_exit(state, ARGP_HELP_USAGE);
 		return 0;
 	default:
-		return parse_filter(key, arg, options);
+		return ARGP_ERR_UNKNOWN;
 	}
 }
-
-const struct argp options_common = { .options = common_table, .parser = parse_common };
 
 error_t options_filter_calls(int key, char *arg, struct options *options)
 {
@@ -303,6 +337,45 @@ error_t options_filter_calls(int key, char *arg, struct options *options)
 	}
 }
 
+static error_t parse_rows(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+	int choice, err;
+	u64 value;
+
+	switch (key) {
+	case 'e':
+		return parse_calls(options, arg);
+	case 'T':
+		options->timestamp = true;
+		return 0;
+	case 'N':
+		if (!parse_u64(arg, UINT32_MAX, &value) || !value)
+			return options_usage("-N: a number of rows is needed, not", arg);
+		options->top = value;
+		return 0;
+	case KEY_BY:
+		return parse_by(arg, &options->by) ? 0 : options_usage("--by: no such row", arg);
+	case 's':
+		options->sort = arg;
+		return rows_sort_known(arg, 0) ? 0 : options_usage("--sort: no such key", arg);
+	case KEY_FORMAT:
+		err = parse_word(format_words, arg, "--format: no such format", &choice);
+		options->format = choice;
+		return err;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_child common_children[] = { { &options_print, 0, NULL, 0 }, { 0 } };
+
+const struct argp options_common = {
+	.options = common_table, .parser = parse_common, .children = common_children,
+};
+const struct argp options_print = { .options = print_table, .parser = parse_print };
+const struct argp options_rows = { .options = rows_table, .parser = parse_rows };
+
 /* -S, of the whole of which a stack may be seen seldom, so of no interval. */
 static int parse_stacks(int key, char *arg, struct options *options)
 {
@@ -319,37 +392,22 @@ static int parse_stacks(int key, char *arg, struct options *options)
 static error_t parse_stat(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
-	int choice, err;
-	u64 value;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = options;
+		state->child_inputs[1] = options;
 		return 0;
 	case ARGP_KEY_ARG:
 		return parse_position(options, arg);
-	case 'T':
-		options->timestamp = true;
-		return 0;
-	case 'N':
-		if (!parse_u64(arg, UINT32_MAX, &value) || !value)
-			return options_usage("-N: a number of rows is needed, not", arg);
-		options->top = value;
-		return 0;
+	case 'm':
+	case 'x':
+		return options_filter_calls(key, arg, options);
 	case 'S':
 	case 'f':
 		return parse_stacks(key, arg, options);
-	case KEY_BY:
-		return parse_by(arg, &options->by) ? 0 : options_usage("--by: no such row", arg);
-	case 's':
-		options->sort = arg;
-		return rows_sort_known(arg, 0) ? 0 : options_usage("--sort: no such key", arg);
-	case KEY_FORMAT:
-		err = parse_word(format_words, arg, "--format: no such format", &choice);
-		options->format = choice;
-		return err;
 	default:
-		return options_filter_calls(key, arg, options);
+		return ARGP_ERR_UNKNOWN;
 	}
 }
 
@@ -408,6 +466,25 @@ static int check_stacks(const struct options *options)
 	return 0;
 }
 
+/* What is saved is to have all calls, so that it can be asked for any of them later. */
+static int check_session(const struct options *options, bool selected)
+{
+	if (!options->everything)
+		return 0;
+	if (options->trace || options->live)
+		return fail(EXIT_USAGE, "what is traced, or shown on a screen, is not saved: %s",
+			    options->save ? : options->html);
+	if (options->min_ns || options->failed_only)
+		return fail(EXIT_USAGE, "a session has all calls: -m and -x do not apply");
+	if (options->by & BY_MODEL)
+		return fail(EXIT_USAGE, "a session does not hold models of input: --by model");
+	if (options->weigh)
+		return fail(EXIT_USAGE, "a session does not hold weighted stacks: -S and -f");
+	if (selected && options->by & BY_FD)
+		return fail(EXIT_USAGE, "a session has descriptors with all calls: -e does not apply");
+	return 0;
+}
+
 static int check(struct options *options)
 {
 	bool any = false;
@@ -421,7 +498,8 @@ static int check(struct options *options)
 		any |= options->selected[i];
 	if (!any)
 		memset(options->selected, true, sizeof(options->selected));
-	return check_rows(options, any) ? : check_stacks(options);
+	options->everything |= options->save || options->html;
+	return check_rows(options, any) ? : check_stacks(options) ? : check_session(options, any);
 }
 
 int options_parse_with(struct options *options, const struct argp *argp, int argc, char **argv)
@@ -429,6 +507,7 @@ int options_parse_with(struct options *options, const struct argp *argp, int arg
 	int err, code;
 
 	argp_err_exit_status = EXIT_USAGE;
+	options->arguments = argv;
 	argc = split_command(options, argc, argv);
 	/* So that messages and the help name the program, however it was called. */
 	argv[0] = "iophase";
@@ -441,7 +520,9 @@ int options_parse_with(struct options *options, const struct argp *argp, int arg
 	return code ? -code - 1 : 0;
 }
 
-static const struct argp_child children[] = { { &options_common, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = {
+	{ &options_rows, 0, NULL, 0 }, { &options_common, 0, NULL, 0 }, { 0 },
+};
 
 const struct argp stat_argp = {
 	.options = stat_table,

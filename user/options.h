@@ -53,13 +53,21 @@ struct options {
 	struct doctor *doctor;		/* signs of misuse are looked for; NULL: they are not */
 	struct weigh *weigh;		/* stacks are weighted by the time of calls; NULL: not */
 	struct trace *trace;		/* each call is a line; NULL: they are summed */
+
+	char **arguments;		/* all of them, as they were given */
+	const char *save;		/* session file, NULL: none */
+	const char *html;		/* file for a page of all that was measured, NULL: none */
+	bool everything;		/* all that a session holds is measured, whatever `by` says */
 };
 
 /* The words that options take, in the order of their enum, or of BY_*; NULL at the end. */
 extern const char *const format_words[], *const color_words[], *const by_words[];
 
-/* What all commands that measure understand; their parsers hand it their options as its input. */
-extern const struct argp options_common;
+/*
+ * What all commands that measure understand, what all understand that print anything, and what those do
+ * that print rows; a parser hands them its options as their input.
+ */
+extern const struct argp options_common, options_print, options_rows;
 
 /* Says "WHAT: 'VALUE' (see iophase --help)", and returns what a parser is to return then. */
 int options_usage(const char *what, const char *value);

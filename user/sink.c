@@ -32,8 +32,7 @@ static int sink_fail(const struct sink *sink)
 		    strerror(errno));
 }
 
-/* ".NAME.XXXXXX" in the directory of @path, so that the rename stays on one file system. */
-static char *temporary_name(const char *path)
+char *sink_temporary_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	int directory = slash ? slash - path + 1 : 0;
@@ -60,7 +59,7 @@ static int open_temporary(struct sink *sink)
 	mode_t mode = wanted_mode(sink->path);
 	int fd;
 
-	sink->temporary = temporary_name(sink->path);
+	sink->temporary = sink_temporary_name(sink->path);
 	if (!sink->temporary)
 		return fail(EXIT_RUNTIME, "out of memory");
 	fd = mkostemp(sink->temporary, O_CLOEXEC);

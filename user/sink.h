@@ -30,6 +30,12 @@ int sink_close(struct sink *sink);
 /* Leaves no trace of what was printed. */
 void sink_abandon(struct sink *sink);
 
+/*
+ * ".NAME.XXXXXX", for mkstemp(3), in the directory of @path, so that a rename to it stays on one file
+ * system. The caller frees it; NULL: no memory.
+ */
+char *sink_temporary_name(const char *path);
+
 /* Removes the unfinished files of the sinks that are open; for a signal handler. */
 void sink_remove(void);
 

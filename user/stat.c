@@ -2,6 +2,7 @@
 /* iophase stat: what was measured, as it is. */
 #include "stat.h"
 
+#include "doctor.h"
 #include "measurement.h"
 #include "options.h"
 #include "output/output.h"
@@ -17,10 +18,14 @@ static const struct output *const outputs[] = {
 int stat_main(int argc, char **argv)
 {
 	struct options options;
+	struct doctor doctor = doctor_default();
 	int err = options_parse(&options, argc, argv);
 
 	if (err)
 		return -err - 1;
+	/* A session has the signs of misuse, too, so that the doctor can be asked about it. */
+	if (options.everything)
+		options.doctor = &doctor;
 	if (!options.weigh)
 		return measurement_run(&options, outputs[options.format]);
 	err = measurement_run(&options, options.weigh->folded ? &output_folded : &output_weighed);

@@ -38,6 +38,21 @@ $(UNIT)/traceback.test: $(call objects,stack/traceback fail)
 $(UNIT)/symbols.test $(UNIT)/stack.test $(UNIT)/trace.test: UNIT_LIBS += $(LDLIBS)
 $(UNIT)/stack.test: private CPPFLAGS += -DUNIT_SOURCES='"$(CURDIR)/tests/unit"'
 
+# All that a saved session is read with, and what it is printed by, built to end at the first wrong byte.
+SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANITIZED := $(patsubst user/%.c,$(OUT)/sanitized/%.o,$(wildcard \
+	user/model/*.c user/output/*.c user/saved/*.c user/stack/*.c user/doctor/*.c) \
+	user/fail.c user/text.c user/options.c user/sink.c user/hooks/parts.c user/hooks/backend.c \
+	user/weigh/weights.c)
+
+$(OUT)/sanitized/%.o: user/%.c $(OUT)/iophase.skel.h
+	$(Q)mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -MMD -MP -c -o $@ $<
+
+$(UNIT)/sessions.test: $(SANITIZED) tests/unit/rules/model.c
+$(UNIT)/sessions.test: UNIT_LIBS += $(LDLIBS)
+$(UNIT)/sessions.test: private CFLAGS += $(SANITIZE)
+
 $(UNIT)/%.test: tests/unit/%.c | $(UNIT)
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) \
 		$(LDFLAGS) $(UNIT_LIBS) -lm
@@ -102,4 +117,4 @@ $(SLEEPER)-go: tests/unit/stack/sleeper.go
 $(SLEEPER)-go-stripped: tests/unit/stack/sleeper.go
 	$(call say,GO,$@)go build -ldflags='-s -w' -o $@ $<
 
--include $(wildcard $(UNIT)/*.d)
+-include $(wildcard $(UNIT)/*.d) $(SANITIZED:.o=.d)

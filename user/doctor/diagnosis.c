@@ -7,8 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "stack/sleeper.h"
-#include "stack/traceback.h"
+#include "stack/symbols.h"
 
 static u64 rows_count(const struct rows *rows)
 {
@@ -34,8 +33,7 @@ static u64 count_processes(const struct reading *reading)
 
 void diagnosis_make(struct diagnosis *diagnosis, const struct report *report)
 {
-	const struct options *options = report->options;
-	struct doctor *doctor = options->doctor;
+	struct doctor *doctor = report->options->doctor;
 	struct row *row, *next;
 
 	*diagnosis = (struct diagnosis){
@@ -45,9 +43,8 @@ void diagnosis_make(struct diagnosis *diagnosis, const struct report *report)
 			.duration_ns = report->duration_ns,
 			.contents = !*report->parts->lacks[PART_contents] &&
 				    !*report->parts->lacks[PART_sockets],
-			.whole = !options->tids.count && !options->comm_count,
-			.crowd = !options->tgids.count && !options->tids.count &&
-				 !options->comm_count && !options->command,
+			.whole = report->whole,
+			.crowd = !report->named,
 		},
 		.processes = count_processes(report->reading),
 		.loops = rows_count(&report->reading->loops),
@@ -66,29 +63,31 @@ void diagnosis_free(struct diagnosis *diagnosis)
 	findings_free(&diagnosis->findings);
 }
 
-static bool find_stack(const struct report *report, const struct finding *finding,
-		       struct user_stack *stack)
+u32 diagnosis_stack(const struct stack_source *source, const struct finding *finding,
+		    struct stack_key *key, struct symbol *symbols, u32 max)
 {
-	if (finding->here.ip)
-		return sleeper_stack(finding->tgid, finding->tid, &finding->here, stack);
-	for (u32 i = 0; i < finding->nr_stacks; i++) {
-		if (session_stack(report->session, finding->stacks[i].object,
-				  finding->stacks[i].kind, stack))
-			return true;
+	u32 count = 0;
+
+	if (finding->here.ip) {
+		*key = (struct stack_key){
+			.object = (u64)finding->tgid << 32 | finding->tid, .kind = STACK_HERE,
+		};
+		return source->find(source, key, &finding->here, symbols, max);
 	}
-	return false;
+	for (u32 i = 0; !count && i < finding->nr_stacks; i++) {
+		*key = finding->stacks[i];
+		count = source->find(source, key, NULL, symbols, max);
+	}
+	return count;
 }
 
 u32 diagnosis_where(const struct report *report, const struct finding *finding,
 		    struct text lines[WHERE_MAX], struct text (*escape)(const char *, size_t))
 {
 	struct symbol symbols[WHERE_MAX];
-	struct user_stack stack;
-	u32 count;
+	struct stack_key key;
+	u32 count = diagnosis_stack(report->stacks, finding, &key, symbols, WHERE_MAX);
 
-	if (!find_stack(report, finding, &stack))
-		return 0;
-	count = traceback_make(&stack, symbols, WHERE_MAX);
 	for (u32 i = 0; i < count; i++)
 		lines[i] = symbol_text(&symbols[i], escape);
 	return count;

@@ -19,9 +19,18 @@ struct diagnosis {
 void diagnosis_make(struct diagnosis *diagnosis, const struct report *report);
 void diagnosis_free(struct diagnosis *diagnosis);
 
+/* The document of docs/doctor.schema.json. The caller owns it. */
+struct json_t *diagnosis_document(const struct report *report);
 /* One finding in words, on lines of 80 columns. */
 void finding_print(FILE *out, const struct report *report, const struct finding *finding,
 		   bool color);
+
+/*
+ * The stack that @finding is shown with: fills in *@key, and at most @max symbols, the innermost first; how many
+ * there are, 0: none.
+ */
+u32 diagnosis_stack(const struct stack_source *source, const struct finding *finding,
+		    struct stack_key *key, struct symbol *symbols, u32 max);
 
 #define WHERE_MAX 24
 

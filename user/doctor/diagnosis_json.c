@@ -3,7 +3,6 @@
 #include <err.h>
 #include <jansson.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "doctor/diagnosis.h"
 #include "fail.h"
@@ -100,7 +99,7 @@ static json_t *unjudged_json(const struct chart *chart)
 	return array;
 }
 
-static void print(FILE *out, const struct report *report)
+json_t *diagnosis_document(const struct report *report)
 {
 	struct diagnosis diagnosis;
 	json_t *document;
@@ -114,10 +113,17 @@ static void print(FILE *out, const struct report *report)
 	json_object_set_new(document, "findings", findings_json(report, &diagnosis.findings));
 	json_object_set_new(document, "not_judged", unjudged_json(&diagnosis.chart));
 	report_json_end(document, report);
+	diagnosis_free(&diagnosis);
+	return document;
+}
+
+static void print(FILE *out, const struct report *report)
+{
+	json_t *document = diagnosis_document(report);
+
 	json_dumpf(document, out, JSON_INDENT(2));
 	fputc('\n', out);
 	json_decref(document);
-	diagnosis_free(&diagnosis);
 }
 
 const struct output diagnosis_json = { .print = print };

@@ -8,7 +8,7 @@
 
 #include "doctor.h"
 #include "doctor/habits.h"
-#include "session/session.h"
+#include "model/reading.h"
 
 enum rule_scope { RULE_FD, RULE_LOOP, RULE_PROCESS };
 

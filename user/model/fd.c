@@ -2,12 +2,15 @@
 #include "model/fd.h"
 
 #include <arpa/inet.h>
+#include <err.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "fail.h"
 
 static const struct {
 	const char *name, *unit;
@@ -96,6 +99,10 @@ static bool path_of(const struct row_fd *fd, char *path, size_t size)
 	struct stat st;
 	ssize_t n;
 
+	if (fd->path) {
+		snprintf(path, size, "%s", fd->path);
+		return *path;
+	}
 	if (fd->head.closed_ns)
 		return false;
 	snprintf(link, sizeof(link), "/proc/%u/fd/%u", fd->head.tgid, fd->head.fd);
@@ -106,6 +113,24 @@ static bool path_of(const struct row_fd *fd, char *path, size_t size)
 		return false;
 	path[n] = '\0';
 	return true;
+}
+
+static bool has_path(const struct row_fd *fd)
+{
+	return !fd->many && (fd->descriptor.kind >= KIND_REGULAR || fd->descriptor.kind == KIND_PIPE);
+}
+
+void fd_find_path(struct row_fd *fd)
+{
+	char path[256] = "";
+
+	if (fd->path)
+		return;
+	if (!has_path(fd) || !path_of(fd, path, sizeof(path)))
+		path[0] = '\0';
+	fd->path = strdup(path);
+	if (!fd->path)
+		errx(EXIT_RUNTIME, "out of memory");
 }
 
 static struct text file_text(const struct row_fd *fd, struct text (*escape)(const char *, size_t))
@@ -132,7 +157,7 @@ struct text fd_name(const struct row_fd *fd, struct text (*escape)(const char *,
 	if (fd->many)
 		snprintf(text.buf, sizeof(text.buf), "%llu closed descriptors",
 			 (unsigned long long)fd->merged);
-	else if (d->kind >= KIND_REGULAR || d->kind == KIND_PIPE)
+	else if (has_path(fd))
 		return file_text(fd, escape);
 	else if (d->kind >= KIND_EVENTFD)
 		snprintf(text.buf, sizeof(text.buf), "%s", kind_name(d->kind));

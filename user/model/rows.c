@@ -24,16 +24,33 @@ void rows_init(struct rows *rows, unsigned int by)
 	*rows = (struct rows){ .by = by };
 }
 
+static struct row_fd *fd_copy(const struct row_fd *fd)
+{
+	struct row_fd *copy = grow(NULL, 1, sizeof(*copy));
+
+	*copy = *fd;
+	if (fd->path && !(copy->path = strdup(fd->path)))
+		errx(EXIT_RUNTIME, "out of memory");
+	return copy;
+}
+
+static void fd_free(struct row_fd *fd)
+{
+	if (fd)
+		free(fd->path);
+	free(fd);
+}
+
 static void row_free(struct rows *rows, struct row *row)
 {
 	HASH_DEL(rows->table, row);
 	free(row->hist);
 	free(row->errnos);
 	free(row->wakers);
-	free(row->fd);
+	fd_free(row->fd);
 	free(row->loop);
 	if (row->model)
-		free(row->model->fd);
+		fd_free(row->model->fd);
 	free(row->model);
 	free(row);
 }
@@ -201,8 +218,7 @@ void row_add_fd(struct row *row, const struct row_fd *fd)
 		row->fd->merged += fd->merged;
 		return;
 	}
-	row->fd = grow(NULL, 1, sizeof(*row->fd));
-	*row->fd = *fd;
+	row->fd = fd_copy(fd);
 }
 
 void row_add_loop(struct row *row, const struct row_loop *loop)
@@ -242,8 +258,7 @@ void row_add_model(struct row *row, const struct row_model *model)
 	add_all((u64 *)&row->model->sum, (const u64 *)sum, NR_MODEL_FIGURES, 1);
 	row->model->in_flight += model->in_flight;
 	if (model->fd && !row->model->fd) {
-		row->model->fd = grow(NULL, 1, sizeof(*row->model->fd));
-		*row->model->fd = *model->fd;
+		row->model->fd = fd_copy(model->fd);
 	}
 }
 
@@ -280,12 +295,17 @@ static void row_add(struct row *row, const struct row *more)
 		row_add_waker(row, &more->wakers[i].waker, more->wakers[i].count);
 }
 
+void rows_add_row(struct rows *rows, const struct row *row)
+{
+	row_add(rows_get(rows, row->key), row);
+}
+
 void rows_add(struct rows *rows, const struct rows *more)
 {
 	struct row *row, *next;
 
 	HASH_ITER(hh, more->table, row, next)
-		row_add(rows_get(rows, row->key), row);
+		rows_add_row(rows, row);
 }
 
 static void less(u64 *count, u64 before)

@@ -29,6 +29,7 @@ struct row_fd {
 	u32 holders;		/* watched processes that have it open */
 	bool many;		/* it is the sum of closed ones, */
 	u64 merged;		/* of so many */
+	char *path;		/* of an open file, "": it has none; NULL: not looked up; owned */
 };
 
 /* Which histogram of a row. */
@@ -125,8 +126,9 @@ void row_loop_subtract(struct row_loop *loop, const struct row_loop *before);
 /* Takes @row, and what it owns, off @rows. */
 void rows_drop(struct rows *rows, struct row *row);
 
-/* Adds all rows of @more. */
+/* Adds all rows of @more; or one of them. */
 void rows_add(struct rows *rows, const struct rows *more);
+void rows_add_row(struct rows *rows, const struct row *row);
 
 /*
  * Takes what @before held off @now, and drops the rows in which nothing is left. A row of

@@ -4,7 +4,6 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "model/calls.h"
 #include "fail.h"
@@ -357,18 +356,18 @@ static json_t *by_json(unsigned int by)
 
 json_t *report_json_begin(const struct report *report, int schema_version)
 {
-	struct utsname name;
 	json_t *object = json_object();
 
 	if (!object)
 		errx(EXIT_RUNTIME, "out of memory");
-	uname(&name);
 	set_u64(object, "schema_version", schema_version);
-	json_object_set_new(object, "version", json_string(IOPHASE_VERSION));
-	json_object_set_new(object, "kernel", json_string(name.release));
+	json_object_set_new(object, "version", json_string(report->version));
+	json_object_set_new(object, "kernel", json_string(report->kernel));
 	json_object_set_new(object, "backend", json_string(report->backend));
 	json_object_set_new(object, "time", json_real(report->at.tv_sec + report->at.tv_nsec / 1e9));
 	set_u64(object, "duration_ns", report->duration_ns);
+	if (report->incomplete)
+		json_object_set_new(object, "incomplete", json_string(report->incomplete));
 	return object;
 }
 
@@ -382,7 +381,7 @@ void report_json_end(json_t *object, const struct report *report)
 	json_object_set_new(object, "cost", cost_json(report));
 }
 
-static json_t *report_json(const struct report *report)
+json_t *report_json(const struct report *report)
 {
 	json_t *object = report_json_begin(report, SCHEMA_VERSION);
 

@@ -7,6 +7,9 @@
 
 #include "output/output.h"
 
+/* The document of docs/iophase.schema.json, of rows as report->options say. The caller owns it. */
+json_t *report_json(const struct report *report);
+
 /* A new document: what measured, with what, when and for how long. The caller owns it. */
 json_t *report_json_begin(const struct report *report, int schema_version);
 

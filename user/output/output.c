@@ -48,6 +48,8 @@ void report_losses(FILE *out, const struct report *report)
 	if (report->direct && report->last)
 		fputs("calls of 32-bit programs, and those that seccomp refuses, are not seen by this "
 		      "backend\n", out);
+	if (report->incomplete)
+		fprintf(out, "INCOMPLETE: %s\n", report->incomplete);
 	if (report->cost->recursion_misses)
 		fprintf(out, "LOST: %" PRIu64 " events dropped by the kernel (recursion)\n",
 			report->cost->recursion_misses);

@@ -9,23 +9,30 @@
 #include "cost.h"
 #include "options.h"
 #include "session/session.h"
+#include "stack/source.h"
 
 /* What was measured in one interval, or from start to end. */
 struct report {
 	const struct options *options;
+	const char *version;		/* of what measured, */
+	const char *kernel;		/* and the release of the kernel that it was measured on */
 	const char *backend;
 	const char *scan_tier;		/* of scanned and passes */
 	const char *lag_tier;		/* of the lag of epoll */
 	const char *fd_lag_tier;	/* and of that of its descriptors */
 	bool signals_seen, uring_seen;	/* such signals, and requests of io_uring */
 	const struct parts *parts;	/* what was left out */
+	bool whole;			/* all threads of the watched processes are watched, */
+	bool named;			/* which were named, and are not just anybody's */
 	bool direct;			/* the calls themselves are hooked */
 	u64 duration_ns;
 	struct timespec at;		/* time of day at its end */
 	const struct reading *reading;
 	const struct cost *cost;
 	bool last;
-	struct session *session;	/* to ask for stacks */
+	const struct stack_source *stacks;
+	struct session *session;	/* that is under way; NULL: it was saved */
+	const char *incomplete;		/* why the session it is read from is; NULL: it is not */
 };
 
 /* What is to be done after a key. */

@@ -29,12 +29,21 @@ static struct row *row_of(struct reading *reading, proc_id proc, u32 tid, u32 ca
 	/* What is summed over processes is so over their threads. */
 	struct row_key key = { .proc = proc, .tid = proc ? tid : 0, .call = call };
 
-	return rows_get(&reading->rows, key);
+	/* Where threads are kept apart besides, the rows are their sums: read_once(). */
+	return rows_get(reading->by_thread.by ? &reading->by_thread : &reading->rows, key);
 }
 
 static void set_comm(struct row *row, const char *comm)
 {
 	memcpy(row->comm, comm, COMM_LEN);
+}
+
+/* The row of a process gets its name, which that of a thread does not know. */
+static void name_process(struct reading *reading, proc_id proc, u32 call, const char *comm)
+{
+	if (reading->by_thread.by)
+		set_comm(rows_get(&reading->rows, (struct row_key){ .proc = proc, .call = call }),
+			 comm);
 }
 
 static int add_in_flight(struct reading *reading, const struct thread_record *record)
@@ -89,7 +98,8 @@ static int add_thread(struct session *session, struct reading *reading,
 		      const struct thread_record *record)
 {
 	const struct slot_record *slots = (const void *)(record + 1);
-	const char *comm = session->options->by & BY_THREAD ? record->comm : record->proc_comm;
+	bool of_thread = session->options->by & BY_THREAD || session->options->everything;
+	const char *comm = of_thread ? record->comm : record->proc_comm;
 
 	for (u32 i = 0; i < record->nr_slots; i++) {
 		struct row *row;
@@ -100,6 +110,7 @@ static int add_thread(struct session *session, struct reading *reading,
 		set_comm(row, comm);
 		memcpy(row->proc_comm, record->proc_comm, COMM_LEN);
 		row_add_call(row, slots[i].call, &slots[i].sum);
+		name_process(reading, record->proc, slots[i].call, record->proc_comm);
 	}
 	if (record->waker_run && has_row(session, record->waker_call))
 		row_add_waker(row_of(reading, record->proc, record->tid, record->waker_call),
@@ -156,7 +167,7 @@ static void add_folded(struct session *session, struct reading *reading, const v
 {
 	const struct folded_key *key = k;
 	const struct folded *folded = v;
-	struct row *row;
+	struct row *row, *process;
 
 	if (!has_row(session, key->call) || seen_alive(session, key->late))
 		return;
@@ -164,6 +175,10 @@ static void add_folded(struct session *session, struct reading *reading, const v
 	if (!row->comm[0])
 		set_comm(row, key->proc ? folded->comm : ended_comm);
 	row_add_call(row, key->call, &folded->sum);
+	/* What is left of a process is called as its first thread was, if that is known. */
+	process = rows_find(&reading->rows, (struct row_key){ .proc = key->proc, .call = key->call });
+	if (!process || !process->comm[0] || key->tid == proc_tgid(key->proc))
+		name_process(reading, key->proc, key->call, key->proc ? folded->comm : ended_comm);
 }
 
 static void add_errno(struct session *session, struct reading *reading, const void *k,
@@ -204,9 +219,11 @@ static void add_hist(struct session *session, struct reading *reading, const voi
 	const struct hist_key *key = k;
 	u32 row = *(const u32 *)v;
 
+	struct row_key of = { .proc = key->proc, .call = key->call };
+
 	/* Histograms are kept per process, so a thread has none. */
 	if (has_row(session, key->call) && row < HIST_ROWS && !(session->options->by & BY_THREAD))
-		row_add_hist(row_of(reading, key->proc, 0, key->call), &session->hists[row]);
+		row_add_hist(rows_get(&reading->rows, of), &session->hists[row]);
 }
 
 int hists_map(struct session *session)
@@ -305,24 +322,28 @@ void maps_leave(struct session *session)
 }
 
 /* What the doctor looks at besides the calls. */
-static int read_objects(struct session *session, struct reading *reading)
+static int read_objects(struct session *session, struct reading *reading, bool descriptors)
 {
 	int err;
 
 	rows_init(&reading->fds, BY_FD);
 	rows_init(&reading->loops, BY_LOOP);
+	if (!descriptors)
+		return event_loops_read(session, reading->turning, &reading->loops);
 	err = descriptors_read(session, &reading->fds, reading->now_ns);
 	err = err ? : event_loops_read(session, reading->turning, &reading->loops);
 	err = err ? : listening_read(session, reading);
 	return err ? : signs_read(session, reading);
 }
 
-static int read_once(struct session *session, struct reading *reading)
+static int read_once(struct session *session, struct reading *reading, bool descriptors)
 {
 	struct iophase_bpf *skel = session->skel;
 	int err;
 
 	rows_init(&reading->rows, session->options->by);
+	if (session->options->everything)
+		rows_init(&reading->by_thread, BY_PROCESS | BY_THREAD | BY_CALL);
 	reading->now_ns = session->stopped_ns ? : clock_ns();
 	err = read_threads(session, reading);
 	if (err)
@@ -342,10 +363,12 @@ static int read_once(struct session *session, struct reading *reading)
 	each_entry(session, reading, skel->maps.left_outs, add_left_out);
 	maps_leave(session);
 	rows_add(&reading->rows, &session->retired.rows);
-	return session->options->doctor ? read_objects(session, reading) : 0;
+	rows_add(&reading->by_thread, &session->retired.by_thread);
+	rows_add(&reading->rows, &reading->by_thread);
+	return session->options->doctor ? read_objects(session, reading, descriptors) : 0;
 }
 
-int session_read(struct session *session, struct reading *reading)
+static int read_all(struct session *session, struct reading *reading, bool descriptors)
 {
 	int err;
 
@@ -356,31 +379,21 @@ int session_read(struct session *session, struct reading *reading)
 		session->readings++;
 	session->skel->bss->reading = session->readings;
 	if (!err)
-		err = read_once(session, reading);
+		err = read_once(session, reading, descriptors);
 	session->skel->bss->reading = 0;
 	reading->asked_bound = session->asked_bound || session->skel->bss->asked_astray;
 	memcpy(reading->losses, session->skel->bss->losses, sizeof(reading->losses));
 	return err;
 }
 
-void reading_free(struct reading *reading)
+int session_read(struct session *session, struct reading *reading)
 {
-	rows_free(&reading->rows);
-	rows_free(&reading->fds);
-	rows_free(&reading->loops);
-	free(reading->signs);
-	free(reading->listening);
-	reading->listening = NULL;
-	reading->nr_listening = 0;
-	reading->signs = NULL;
-	reading->nr_signs = 0;
-	free(reading->threads);
-	reading->threads = NULL;
-	reading->nr_threads = 0;
-	free(reading->in_flight);
-	reading->in_flight = NULL;
-	reading->nr_in_flight = 0;
-	reading->nr_left_out = 0;
+	return read_all(session, reading, true);
+}
+
+int session_read_times(struct session *session, struct reading *reading)
+{
+	return read_all(session, reading, false);
 }
 
 void reader_close(struct session *session)

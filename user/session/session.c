@@ -104,7 +104,7 @@ static int set_knobs(struct session *session)
 	rodata->knobs.min_ns = options->min_ns;
 	rodata->knobs.failed_only = options->failed_only;
 	/* On a screen, ended threads are part of their process: they may be many. */
-	rodata->knobs.per_thread = options->by & BY_THREAD && !options->live;
+	rodata->knobs.per_thread = (options->by & BY_THREAD && !options->live) || options->everything;
 	rodata->knobs.models_by_fd = options->by & BY_FD;
 	rodata->knobs.trace = options->trace;
 	rodata->knobs.weigh = options->weigh;
@@ -249,6 +249,8 @@ struct session *session_open(const struct options *options)
 	session->options = options;
 	memset(session->own_fds, -1, sizeof(session->own_fds));
 	rows_init(&session->retired.rows, options->by);
+	if (options->everything)
+		rows_init(&session->retired.by_thread, BY_PROCESS | BY_THREAD | BY_CALL);
 	rows_init(&session->closed_fds, options->doctor ? BY_FD : options->by);
 	rows_init(&session->closed_models, options->by);
 	rows_init(&session->ended_loops, options->doctor ? BY_LOOP : options->by);

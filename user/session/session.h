@@ -8,72 +8,11 @@
 
 #include "hooks/hooks.h"
 #include "options.h"
+#include "model/reading.h"
 #include "model/rows.h"
 #include "types.h"
 
 struct session;
-
-/* A thread inside a watched call at the moment of a reading. */
-struct in_flight {
-	proc_id proc;
-	u32 tgid, tid;
-	char comm[COMM_LEN];
-	u32 call;
-	u64 age_ns;
-	bool age_bound;		/* was inside when the watch began: age_ns is a lower bound */
-	u8 phase;		/* enum phase */
-};
-
-/* A watched thread at the moment of a reading. */
-struct watched_thread {
-	proc_id proc;
-	u32 tid;
-	char comm[COMM_LEN];	/* of the process */
-	struct user_place place;	/* where in user space it sleeps; ip 0: it does not */
-};
-
-/* The signs of misuse of one descriptor, which rows of descriptors have as their object. */
-struct sign_record {
-	u64 born_ns;
-	struct signs signs;
-};
-
-/* A listener that an epoll instance waits for. */
-struct listening {
-	u64 ep;
-	u64 born_ns;
-};
-
-/* A 32-bit process, whose calls are not decoded. */
-struct left_out_process {
-	u32 tgid;
-	struct left_out calls;
-};
-
-#define LEFT_OUT_MAX 256
-
-/* All that was counted up to now_ns (CLOCK_MONOTONIC). */
-struct reading {
-	u64 now_ns;
-	struct rows rows;	/* of what options->by says */
-	struct rows fds, loops;	/* for the doctor, besides */
-	struct sign_record *signs;	/* by born_ns; owned */
-	u32 nr_signs;
-	struct listening *listening;	/* owned */
-	u32 nr_listening;
-	struct in_flight *in_flight;
-	u32 nr_in_flight;
-	struct watched_thread *threads;	/* for the doctor; owned */
-	u32 nr_threads;
-	struct left_out_process left_out[LEFT_OUT_MAX];	/* since the start of the watch */
-	u32 nr_left_out;
-	u64 losses[NR_LOSSES];
-	struct turning {
-		u32 threads;
-		u64 oldest_ns;	/* how long the first of them has been in its turn */
-	} turning[LOOP_ROWS];	/* by row of the loops, those in a turn now */
-	bool asked_bound;	/* the size of an epoll set turned out not to be known exactly */
-};
 
 /*
  * Loads and attaches the programs for @options. Returns NULL after printing why not, and the line to type
@@ -92,7 +31,9 @@ int session_stop(struct session *session);
 
 /* Fills @reading, which reading_free() releases; 0, or an exit code after a message. */
 int session_read(struct session *session, struct reading *reading);
-void reading_free(struct reading *reading);
+
+/* The same without descriptors and what is known of them, of which there can be many. */
+int session_read_times(struct session *session, struct reading *reading);
 
 /*
  * The last stack of @kind that was taken for @object: the born_ns of a descriptor, the row of a loop,
