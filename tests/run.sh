@@ -40,7 +40,7 @@ cross() { $python tests/truth/cross.py; }
 screen() { $python tests/screen/run.py; }
 servers() {
 	local status=0
-	for script in run descriptors; do
+	for script in run descriptors models; do
 		$python tests/servers/$script.py || status=1
 	done
 	return $status
