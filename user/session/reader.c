@@ -81,8 +81,12 @@ static void add_turning(struct reading *reading, const struct thread_record *rec
 	u64 age_ns = reading->now_ns > record->turn_ns ? reading->now_ns - record->turn_ns : 0;
 
 	turning->threads++;
-	if (age_ns > turning->oldest_ns)
-		turning->oldest_ns = age_ns;
+	if (age_ns <= turning->oldest_ns)
+		return;
+	turning->oldest_ns = age_ns;
+	turning->runnable_ns = record->turn_runnable_ns;
+	if (record->wants_cpu_ns && record->wants_cpu_ns < reading->now_ns)
+		turning->runnable_ns += reading->now_ns - record->wants_cpu_ns;
 }
 
 static int add_thread(struct session *session, struct reading *reading,

@@ -142,6 +142,10 @@ void stuck_turn(void **state)
 	fd->fd->head.queued = 1;
 	assert_true(figure(speaks("slow-turn"), "under_way_ns") == 50 * MS);
 	assert_true(figure(&findings.list[0], "waiting") == 1);
+	/* The machine lets it wait for its CPU. */
+	row->loop->turning_runnable_ns = 1;
+	silent();
+	row->loop->turning_runnable_ns = 0;
 	row->loop->turning_ns--;
 	silent();
 	set(THRESHOLD_slow_turn, 49);
