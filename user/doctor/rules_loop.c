@@ -85,6 +85,9 @@ void judge_kernel_spin(const struct chart *chart, const struct rule *rule, const
 	if (!few || sum->long_waits < chart_threshold(chart, THRESHOLD_long_waits) ||
 	    !sum->long_waits || sum->events > sum->waits * SCANNED_FEW)
 		return;
+	/* It may well be what a hypervisor took: that counts as time on the CPU. */
+	if (chart->reading->steal_ns * 2 > sum->long_wait_ns)
+		return;
 	finding = chart_find(chart, rule, row);
 	finding_say(finding, "%s took %s%s on the CPU, in the kernel, with few descriptors to scan",
 		    text_counted(sum->long_waits, "wait").buf,

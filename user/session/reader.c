@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "fail.h"
 #include "session/reader.h"
+#include "session/steal.h"
 
 /* Calls not asked for can be routed all the same, to follow epoll sets: not shown. */
 static bool shown(const struct session *session, u32 call)
@@ -328,6 +329,7 @@ static int read_once(struct session *session, struct reading *reading)
 
 	rows_init(&reading->rows, session->options->by);
 	reading->now_ns = session->stopped_ns ? : clock_ns();
+	reading->steal_ns = steal_ns() - session->steal_ns;
 	err = read_threads(session, reading);
 	if (err)
 		return err;

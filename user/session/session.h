@@ -73,6 +73,7 @@ struct reading {
 		u64 oldest_ns;	/* how long the first of them has been in its turn, */
 		u64 runnable_ns;	/* of which it waited for a CPU */
 	} turning[LOOP_ROWS];	/* by row of the loops, those in a turn now */
+	u64 steal_ns;		/* that a hypervisor took since the watch began, of all CPUs */
 	bool asked_bound;	/* the size of an epoll set turned out not to be known exactly */
 };
 
