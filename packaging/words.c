@@ -24,6 +24,7 @@ static struct option_words table[] = {
 	{ "fail-on", WORD_ONE, false, { 0 } },
 	{ "fd", WORD_ANY, true, { 0 } },
 	{ "format", WORD_ONE, false, { 0 } },
+	{ "html", WORD_FILE, false, { 0 } },
 	{ "min-us", WORD_ANY, false, { 0 } },
 	{ "output", WORD_FILE, false, { 0 } },
 	{ "pid", WORD_PID, true, { 0 } },
