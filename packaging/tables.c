@@ -90,7 +90,8 @@ static void mdoc_option(void *context, const struct argp_option *option)
 
 static void print_list(const char *name)
 {
-	const struct argp *argp = !strcmp(name, "common") ? &options_common : NULL;
+	const struct argp *argp = !strcmp(name, "common") ? &options_common :
+				  !strcmp(name, "rows") ? &options_rows : NULL;
 	struct argp own;
 
 	for (u32 i = 0; i < nr_commands; i++) {

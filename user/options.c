@@ -45,8 +45,8 @@ static const struct argp_option common_table[] = {
 static const struct argp_option print_table[] = {
 	{ 0, 0, 0, 0, "What to print:", 3 },
 	{ "json", 'j', 0, 0, "Same as --format json", 3 },
-	{ "output", 'o', "FILE", 0, "Write there; a regular file is replaced when done; NAME" SESSION_SUFFIX ": print as usual, and save "
-	  "all that was measured, for iophase report", 3 },
+	{ "output", 'o', "FILE", 0, "Write there; a regular file is replaced when done; NAME" SESSION_SUFFIX ": save all that was "
+	  "measured, for iophase report, and print as usual", 3 },
 	{ "html", KEY_HTML, "FILE", 0, "Write an HTML page of all that was measured there", 3 },
 	{ "color", KEY_COLOR, "WHEN", 0, "auto, always or never", 3 },
 	{ "verbose", 'v', 0, 0, "Say more: latencies and results, and how it works", 4 },

@@ -23,15 +23,17 @@
 struct request {
 	struct options options;		/* first: parsers are handed it as their input */
 	const char *session;
+	bool total;			/* all of the time, not each interval */
 	bool doctor;			/* what is wrong with it, instead of rows */
 	const char *sets[NR_THRESHOLDS];	/* of --set, in their order */
 	u32 nr_sets;
 	const char *fail_on;		/* NULL: nothing */
 };
 
-enum { KEY_DOCTOR = 640, KEY_SET, KEY_FAIL_ON };
+enum { KEY_TOTAL = 640, KEY_DOCTOR, KEY_SET, KEY_FAIL_ON };
 
 static const struct argp_option option_table[] = {
+	{ "total", KEY_TOTAL, 0, 0, "All of the time as one report, where there was one for each interval", 3 },
 	{ "doctor", KEY_DOCTOR, 0, 0, "Print what is wrong, by the rules of iophase doctor", 3 },
 	{ "set", KEY_SET, "RULE.NAME=VALUE", 0,
 	  "From when on a rule speaks (repeatable); default: as it was when it was saved", 3 },
@@ -67,6 +69,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		if (request->session)
 			return options_usage("one argument too many", arg);
 		request->session = arg;
+		return 0;
+	case KEY_TOTAL:
+		request->total = true;
 		return 0;
 	case KEY_DOCTOR:
 		request->doctor = true;
@@ -152,7 +157,7 @@ static const struct output *output_of(const struct request *request)
 /* Of each interval there was, or of the whole, of which the last total is all that was seen. */
 static int print_session(FILE *out, const struct request *request, struct saved *saved)
 {
-	bool intervals = saved->interval_ns && !request->doctor;
+	bool intervals = request->options.interval_ns;
 	enum record_kind wanted = intervals ? RECORD_INTERVAL : RECORD_TOTAL;
 	const struct output *output = output_of(request);
 	u64 left = saved->counts[wanted];
@@ -191,7 +196,8 @@ static int report_session(struct request *request)
 	int err = saved_open(&saved, request->session, -1);
 
 	if (!err) {
-		request->options.interval_ns = request->doctor ? 0 : saved.interval_ns;
+		request->options.interval_ns = request->doctor || request->total ? 0 :
+					       saved.interval_ns;
 		err = take_thresholds(request, &saved);
 	}
 	if (!err && request->options.html) {

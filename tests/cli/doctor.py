@@ -60,7 +60,7 @@ REFUSED = {
 }
 
 OPTIONS = """-p --pid -t --tid -n --comm -u --uid -c --cgroup --no-follow -d --duration -j --json
--o --output --color --backend -v --verbose -q --quiet -V --version -h --help --set --fail-on
+-o --output --html --color --backend -v --verbose -q --quiet -V --version -h --help --set --fail-on
 --rules""".split()
 
 

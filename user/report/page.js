@@ -107,7 +107,8 @@ function table(caption, rows, columns, more = "", wanted = () => true) {
 								     class: classes ?? "" }, name));
 	const body = at(rows).flatMap((row, i) => !wanted(row) ? [] : make("tr", { role: "row" }, columns.map(([name, cell, classes]) =>
 		make("td", { role: "cell", "data-label": name, class: classes ?? "" },
-		     cell(`${rows}.${i}`, row)))));
+		     classes === "bars" ? cell(`${rows}.${i}`, row) :
+		     make("span", {}, ...[cell(`${rows}.${i}`, row)].flat())))));
 	const made = make("table", { class: "stack", role: "table" }, make("caption", {}, caption + more),
 			  make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, head)),
 			  make("tbody", { role: "rowgroup" }, body));
@@ -333,7 +334,8 @@ function draw_latency() {
 		const one = series[select.value];
 		map.replaceChildren(make("p", { class: "dim" }, `${one.comm} ${one.tgid}, ${one.of}, ${WHAT[one.what]}: `,
 			figure("count", `latency.series.${select.value}.count`), " times"),
-			heat_map(one), latency_table(select.value));
+			make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Map" }, heat_map(one)),
+			latency_table(select.value));
 	};
 	/* Turns say most about a loop; else the first, which there is most of. */
 	select.value = Math.max(0, series.findIndex(one => one.what === "turn"));
