@@ -15,6 +15,7 @@ ROWS := $(call objects,model/rows model/calls fail)
 $(UNIT)/text.test: $(call objects,text)
 $(UNIT)/calls.test: $(call objects,model/calls)
 $(UNIT)/fd.test: $(ROWS) $(call objects,model/fd text)
+$(UNIT)/models.test: $(ROWS) $(call objects,model/models)
 $(UNIT)/rows.test: $(ROWS)
 $(UNIT)/rules.test: $(ROWS) $(call objects,$(patsubst user/%.c,%,$(wildcard user/doctor/rules*.c)) \
 		    doctor/finding doctor/habits model/fd text) $(wildcard tests/unit/rules/* user/doctor/*.h user/doctor/*.def)
