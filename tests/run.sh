@@ -48,7 +48,7 @@ servers() {
 # Every server of the lab, tested; it is measured by make lab.
 lab() {
 	local status=0
-	for script in clients; do
+	for script in clients document; do
 		$python tests/lab/$script.py || status=1
 	done
 	return $status

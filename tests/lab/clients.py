@@ -290,7 +290,8 @@ def refusals(name):
                 client.socket.close()
             examine(server, 2, afterwards, case)
 
-    return [("a port that is taken", port_taken), ("more clients than descriptors", few_descriptors)]
+    return [("a port that is taken", port_taken),
+            ("more clients than descriptors", few_descriptors)]
 
 
 def overflowing(case):

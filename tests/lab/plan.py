@@ -45,6 +45,6 @@ FULL = Plan(connections=(1, 10, 100, 1000, 9000), rounds=3, warm_ms=100, measure
             watch_s=0.5, watched=lambda point: True, scan_largest=10000, ctl_largest=100000,
             budget_s=1020, limit_s=1190, paced={100: 50000, 1000: 500000})
 
-QUICK = Plan(connections=(1, 100, 1000), rounds=1, warm_ms=30, measure_ms=120, watch_s=0.2,
+QUICK = Plan(connections=(1, 10, 100, 1000), rounds=1, warm_ms=30, measure_ms=120, watch_s=0.2,
              watched=lambda point: point == Point(100, 100), scan_largest=1000, ctl_largest=10000,
              budget_s=95, limit_s=118)

@@ -28,6 +28,8 @@ import tap  # noqa: E402
 
 SIZE_BYTES = 64
 DRIVER_CPU, SERVER_CPU = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
+RECOGNISED_AT = 10  # connections: iophase is asked what model it sees, or at fewer
+RECOGNISE_S = 0.5
 RESULT = servers.BUILD / "lab.json"
 
 
@@ -76,6 +78,7 @@ class Lab:
         self.tests = {}
         self.cannot = {}
         self.left_out = []
+        self.recognised = {}
 
     def late(self):
         return time.monotonic() - self.start > self.plan.budget_s
@@ -132,11 +135,16 @@ class Lab:
                 known["rounds"].append(measure.load(*load, self.plan.warm_ms,
                                                     self.plan.measure_ms))
                 if number == 0 and self.plan.watched(point):
-                    known["iophase"] = measure.watch(*load, self.plan.watch_s)
+                    known["iophase"] = measure.phases(*load, self.plan.watch_s)
+            if number == 0 and connections <= RECOGNISED_AT:
+                active = max(1, connections // 2)
+                self.recognised[name] = measure.recognised(server, driver, active,
+                                                           RECOGNISE_S)
 
     def result(self):
         return {
             "models": self.models, "tests": self.tests, "left_out": self.left_out,
+            "recognised": self.recognised,
             "cannot": [{"model": name, "connections": connections, "why": why}
                        for (name, connections), why in self.cannot.items()],
             "points": [{"model": name, "connections": point.connections, "active": point.active,
@@ -148,7 +156,7 @@ class Lab:
 def lines_of(*argv):
     told = subprocess.run([str(word) for word in argv], check=True, text=True,
                           preexec_fn=servers.prepare(SERVER_CPU, None),
-                          stdout=subprocess.PIPE).stdout
+                          start_new_session=True, stdout=subprocess.PIPE).stdout
     return [json.loads(line) for line in told.splitlines()]
 
 
