@@ -68,6 +68,15 @@ def examine(name):
     return verdict
 
 
+def attempt(look, *args):
+    """What iophase says; None if it cannot be run, which costs no other figure."""
+    try:
+        return look(*args)
+    except measure.Unwatched as reason:
+        print(f"iophase: {reason}", file=sys.stderr)
+        return None
+
+
 class Lab:
     def __init__(self, chosen, names):
         self.plan = chosen
@@ -120,7 +129,7 @@ class Lab:
         except measure.Unserved as reason:
             self.cannot[name, connections] = str(reason)
         except (servers.Lacking, RuntimeError) as reason:
-            self.cannot[name, connections] = f"the server: {reason}"
+            self.cannot[name, connections] = str(reason)
 
     def measure(self, name, connections, number):
         kernel_kib = measure.kernel_kib()
@@ -135,11 +144,11 @@ class Lab:
                 known["rounds"].append(measure.load(*load, self.plan.warm_ms,
                                                     self.plan.measure_ms))
                 if number == 0 and self.plan.watched(point):
-                    known["iophase"] = measure.phases(*load, self.plan.watch_s)
+                    known["iophase"] = attempt(measure.phases, *load, self.plan.watch_s)
             if number == 0 and connections <= RECOGNISED_AT:
                 active = max(1, connections // 2)
-                self.recognised[name] = measure.recognised(server, driver, active,
-                                                           RECOGNISE_S)
+                self.recognised[name] = attempt(measure.recognised, server, driver, active,
+                                                RECOGNISE_S)
 
     def result(self):
         return {

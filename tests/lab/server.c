@@ -151,6 +151,8 @@ int main(int argc, char **argv)
 	raise_limit();
 	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	listener = listener_open((uint16_t)port);
+	if (model->open)
+		model->open();
 	announce(argv[1], listener);
 	(model->run ?: loop_run)(listener);
 }

@@ -187,7 +187,7 @@ def recognised_table(result):
     table = Table("What iophase takes each server for (--by process,model): share of its calls",
                   ["server", "model seen", "others seen"])
     for name, seen in result["recognised"].items():
-        said = [f"{model} {100 * share:.1f} %" for model, share in seen]
+        said = [f"{model} {100 * share:.1f} %" for model, share in seen or []]
         table.add(name, said[0] if said else UNKNOWN, ", ".join(said[1:]) or "none")
     return table
 
@@ -297,7 +297,8 @@ def markdown_tables(result):
                         "All calls and all threads of the server together, 10 % of the "
                         "connections active: a thousand threads that wait a millisecond each "
                         "were blocked for a second. KERNEL has what was sent in it. Events that "
-                        "iophase says it lost are counted.", points.share(10))
+                        "iophase says it lost are counted; of many processes most are entries of "
+                        "histograms, from which no figure is taken here.", points.share(10))
     yield points.matrix("iophase: readiness checks for each descriptor found ready",
                         lambda point, _: scanned_cell(point))
     yield recognised_table(result)
