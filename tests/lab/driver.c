@@ -355,7 +355,7 @@ static void raise_limit(void)
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_cur < (rlim_t)connections + OWN_DESCRIPTORS) {
-		snprintf(why, sizeof(why), "%d connections need %d descriptors, RLIMIT_NOFILE is %ju",
+		snprintf(why, sizeof(why), "%d connections need %d descriptors, there may be %ju",
 			 connections, connections + OWN_DESCRIPTORS, (uintmax_t)limit.rlim_cur);
 		give_up(why);
 	}

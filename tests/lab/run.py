@@ -28,7 +28,6 @@ import tap  # noqa: E402
 
 SIZE_BYTES = 64
 DRIVER_CPU, SERVER_CPU = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
-RECOGNISED_AT = 10  # connections: iophase is asked what model it sees, or at fewer
 RECOGNISE_S = 0.5
 RESULT = servers.BUILD / "lab.json"
 
@@ -112,7 +111,7 @@ class Lab:
         for number in range(self.plan.rounds):
             for connections in self.plan.connections:
                 for name in self.measurable():
-                    if (name, connections) in self.cannot:
+                    if self.overcrowded(name, connections):
                         continue
                     if self.late():
                         self.left_out.append(f"{name}, {connections} connections, "
@@ -121,6 +120,14 @@ class Lab:
                     self.visit(name, connections, number)
             print(f"round {number + 1} of {self.plan.rounds} after "
                   f"{time.monotonic() - self.start:.0f} s", flush=True)
+
+    def overcrowded(self, name, connections):
+        """Who cannot serve fewer is not tried with more."""
+        fewer = [known for known in self.plan.connections
+                 if known <= connections and (name, known) in self.cannot]
+        if fewer:
+            self.cannot.setdefault((name, connections), f"not with {fewer[0]} either")
+        return bool(fewer)
 
     def visit(self, name, connections, number):
         """All points of one server with so many connections, in one round."""
@@ -145,7 +152,7 @@ class Lab:
                                                     self.plan.measure_ms))
                 if number == 0 and self.plan.watched(point):
                     known["iophase"] = attempt(measure.phases, *load, self.plan.watch_s)
-            if number == 0 and connections <= RECOGNISED_AT:
+            if number == 0 and connections <= self.plan.recognised_at:
                 active = max(1, connections // 2)
                 self.recognised[name] = attempt(measure.recognised, server, driver, active,
                                                 RECOGNISE_S)

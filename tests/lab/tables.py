@@ -248,12 +248,9 @@ def claims_lines(result):
 
 def text(result):
     points = Points(result)
-    parts = [table.text() for table in
-             [*(point_table(points, key) for key in points.keys), *scan_tables(result),
-              ctl_table(result), recognised_table(result)]]
-    cannot = cannot_table(result)
-    if cannot.rows:
-        parts.append(cannot.text())
+    every = [*(point_table(points, key) for key in points.keys), *scan_tables(result),
+             ctl_table(result), recognised_table(result), cannot_table(result)]
+    parts = [table.text() for table in every if table.rows]
     return "\n".join([*parts, "", noise(result), *fdset_lines(result), *claims_lines(result)])
 
 
