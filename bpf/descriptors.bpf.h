@@ -143,7 +143,8 @@ static __always_inline struct descriptor_record *record_begin(struct descriptor 
 {
 	struct descriptor_record *record;
 
-	if (!d->sum.calls && !d->sum.reported && !d->watch)
+	/* There may have been requests for it. */
+	if (!d->sum.calls && !d->sum.reported && !d->watch && !knobs.models)
 		return NULL;
 	record = bpf_ringbuf_reserve(&closed, sizeof(*record), 0);
 	if (!record) {

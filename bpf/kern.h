@@ -293,6 +293,10 @@ struct timerfd_ctx {
 
 struct io_kiocb {
 	struct file *file;
+	struct {
+		int fd;
+	} cqe;
+	u64 flags;		/* of 32 bits until 6.9 */
 };
 
 /* Of a signal: include/linux/signal_types.h. */

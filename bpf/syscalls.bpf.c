@@ -4,6 +4,7 @@
  * attached is decided in user space (docs/hooks.md says by which figures).
  */
 #include "activity.bpf.h"
+#include "weigh.bpf.h"
 
 static __always_inline void clear_call(struct thread *th)
 {
@@ -171,6 +172,8 @@ static __always_inline void call_count(struct thread *th, u32 call, struct call_
 	count_result(th, &slot->sum, call, kind, ret);
 	barrier();
 	th->seq++;
+	if (knobs.weigh && call_kinds[call & (NR_CALL_KINDS - 1)].selected)
+		weigh(th, call, ret, now);
 	if (!knobs.trace)
 		count_hist(th, slot->hist - 1, wall);
 	else if (call_traced(call, ret, wall))

@@ -9,6 +9,7 @@
 #define PF_IO_WORKER		0x00000010
 
 #define IORING_CQE_F_MORE	2
+#define IOSQE_FIXED_FILE	1
 
 /* include/uapi/linux/io_uring.h: enum io_uring_op */
 enum {
@@ -51,7 +52,22 @@ static __always_inline u64 uring_proc(struct task_struct *task)
 	return bpf_map_lookup_elem(&processes, &proc) ? proc : 0;
 }
 
-/* Of a request: the descriptor it is of is known by the number that it gives. */
+/*
+ * The descriptor of @r, which is about to begin, by the number that it gives. A registered file has
+ * none, and others do without one: what these are is looked at when there is a result.
+ */
+static __always_inline void uring_made_on(struct task_struct *task, struct request *r, u64 at)
+{
+	u32 op = r->opcode, fd;
+
+	if (!op_is_input(op) && !op_is_output(op) && !op_is_multishot(op))
+		return;
+	if (FIELD8(at, io_kiocb, flags) & IOSQE_FIXED_FILE)
+		return;
+	fd = FIELD32(at, io_kiocb, cqe.fd);
+	request_file(r, (u64)file_of(task, fd), fd);
+}
+
 static __always_inline void uring_made(u64 ring, u64 at, u64 user_data, u32 opcode)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -66,6 +82,8 @@ static __always_inline void uring_made(u64 ring, u64 at, u64 user_data, u32 opco
 		return;
 	r.tid = task->pid;
 	r.submit_ns = bpf_ktime_get_ns();
+	if (knobs.models_by_fd)
+		uring_made_on(task, &r, at);
 	request_begins(MODEL_IO_URING, &r, 0, at);
 	if (op_is_multishot(opcode))
 		bpf_map_update_elem(&shots, &shot, &at, BPF_ANY);
@@ -102,7 +120,7 @@ static __always_inline struct model_sum *result_sum(struct request *r, u64 at)
 
 	if (r) {
 		if (knobs.models_by_fd && !r->born_ns && at)
-			request_file(r, FIELD(at, io_kiocb, file), 0);
+			request_file(r, FIELD(at, io_kiocb, file), FD_UNKNOWN);
 		return request_sum(MODEL_IO_URING, r);
 	}
 	proc = uring_proc(bpf_get_current_task_btf());

@@ -92,6 +92,7 @@ struct knobs {
 	bool models_by_fd;	/* apart by descriptors */
 	bool signals_hooked;	/* signals that tell of descriptors are seen */
 	bool doctor;		/* and signs of misuse, with the stacks of who shows them */
+	bool weigh;		/* stacks are taken, by the time that calls take */
 	bool trace;		/* each call is a record; sums and histograms are then not kept */
 	struct limits limits;
 };
@@ -299,6 +300,8 @@ struct descriptor_sum {
 #define NR_DESCRIPTOR_FIGURES (sizeof(struct descriptor_sum) / sizeof(u64))
 
 #define LEFT_UNKNOWN	0xffffffffu
+/* A file that requests were seen on, but no descriptor of. */
+#define FD_UNKNOWN	0xffffffffu
 #define DESCRIPTORS_MAX	(1 << 17)
 #define CLOSED_RING_SIZE	(4 << 20)
 
@@ -551,6 +554,29 @@ struct taken_stack {
 	u64 taken_ns;
 	u32 busy;
 	u32 call;
+	struct user_stack stack;
+};
+
+/* The phases by which stacks are weighted. */
+enum weight {
+#define WEIGHT(name) WEIGHT_##name,
+#include "weights.def"
+#undef WEIGHT
+	NR_WEIGHTS,
+};
+
+/* A stack is taken each time that a thread has spent about so long in a phase, ns. */
+#define WEIGH_BLOCKED_NS	10000000ull
+#define WEIGH_NS		1000000ull
+#define SAMPLES_RING_SIZE	(4 << 20)
+
+/* A stack, and the time of each phase that it stands for; 0: it is not one of that phase. */
+struct stack_sample {
+	proc_id proc;
+	u32 call;		/* enum call_id */
+	u32 pad;
+	u64 weight_ns[NR_WEIGHTS];
+	char comm[COMM_LEN];	/* of the thread */
 	struct user_stack stack;
 };
 

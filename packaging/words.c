@@ -10,6 +10,7 @@
 #include "model/calls.h"
 #include "model/rows.h"
 #include "options.h"
+#include "weigh.h"
 
 /* Those of WORD_ONE are filled in from the tables of the program. */
 static struct option_words table[] = {
@@ -34,6 +35,7 @@ static struct option_words table[] = {
 #undef THRESHOLD
 	} },
 	{ "sort", WORD_ONE, false, { 0 } },
+	{ "stacks", WORD_ONE, true, { 0 } },
 	{ "tid", WORD_TID, true, { 0 } },
 	{ "timeline", WORD_FILE, false, { 0 } },
 	{ "top", WORD_ANY, false, { 0 } },
@@ -83,6 +85,8 @@ static void fill(void)
 		add("calls", class_name(calls[i].class));
 	for (int i = 1; i < NR_CALLS; i++)
 		add("calls", calls[i].name);
+	for (u32 i = 0; i < NR_WEIGHTS; i++)
+		add("stacks", weight_name(i));
 	for (char *key = strtok(sort_keys, ", "); key; key = strtok(NULL, ", "))
 		add("sort", key);
 }

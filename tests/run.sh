@@ -26,7 +26,7 @@ cli() {
 }
 trace() {
 	local status=0
-	for script in run timeline; do
+	for script in run timeline stacks; do
 		$python tests/trace/$script.py || status=1
 	done
 	return $status

@@ -15,6 +15,7 @@
 #include "text.h"
 #include "stat.h"
 #include "version.h"
+#include "weigh.h"
 
 enum {
 	KEY_BY = 256,
@@ -70,6 +71,9 @@ static const struct argp_option rows_table[] = {
 static const struct argp_option stat_table[] = {
 	{ "min-us", 'm', "USEC", 0, "Count only calls that took at least this long", 1 },
 	{ "failed", 'x', 0, 0, "Count only calls that failed", 1 },
+	{ "stacks", 'S', "PHASES", OPTION_ARG_OPTIONAL,
+	  "And where in the programs the time is spent: blocked,runnable,kernel,copy (default: all)", 3 },
+	{ "folded", 'f', 0, 0, "Such stacks alone, folded for flame graphs, in ns", 3 },
 	{ 0 },
 };
 
@@ -333,6 +337,19 @@ error_t options_filter_calls(int key, char *arg, struct options *options)
 	}
 }
 
+/* -S, of the whole of which a stack may be seen seldom, so of no interval. */
+static int parse_stacks(int key, char *arg, struct options *options)
+{
+	static struct weigh weigh;
+
+	options->weigh = &weigh;
+	if (key == 'f')
+		weigh.folded = true;
+	else if (arg && !weigh_parse(&weigh, arg))
+		return options_usage("-S: blocked, runnable, kernel or copy, not", arg);
+	return 0;
+}
+
 static error_t parse_rows(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
@@ -375,7 +392,6 @@ const struct argp options_rows = { .options = rows_table, .parser = parse_rows }
 static error_t parse_stat(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
-	u64 value;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
@@ -384,16 +400,11 @@ static error_t parse_stat(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		return parse_position(options, arg);
-	case 'm':
-		if (!parse_u64(arg, UINT64_MAX / 1000, &value))
-			return options_usage("-m: microseconds are needed, not", arg);
-		options->min_ns = value * 1000;
-		return 0;
-	case 'x':
-		options->failed_only = true;
-		return 0;
+	case 'S':
+	case 'f':
+		return parse_stacks(key, arg, options);
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return options_filter_calls(key, arg, options);
 	}
 }
 
@@ -433,6 +444,25 @@ static int check_rows(struct options *options, bool selected)
 	return 0;
 }
 
+static int check_stacks(const struct options *options)
+{
+	struct weigh *weigh = options->weigh;
+	bool any = false;
+
+	if (!weigh)
+		return 0;
+	if (options->interval_ns)
+		return fail(EXIT_USAGE, "stacks are shown at the end: with -S and -f there are no intervals");
+	if (options->format != FORMAT_TABLE || options->by & BY_OTHERS)
+		return fail(EXIT_USAGE, "stacks are shown with the table of calls, or alone: -S and -f exclude "
+			    "other formats, and --by fd, loop and model");
+	for (u32 i = 0; i < NR_WEIGHTS; i++)
+		any |= weigh->shown[i];
+	for (u32 i = 0; !any && i < NR_WEIGHTS; i++)
+		weigh->shown[i] = true;
+	return 0;
+}
+
 /* What is saved is to have all calls, so that it can be asked for any of them later. */
 static int check_session(const struct options *options, bool selected)
 {
@@ -445,6 +475,8 @@ static int check_session(const struct options *options, bool selected)
 		return fail(EXIT_USAGE, "a session has all calls: -m and -x do not apply");
 	if (options->by & BY_MODEL)
 		return fail(EXIT_USAGE, "a session does not hold models of input: --by model");
+	if (options->weigh)
+		return fail(EXIT_USAGE, "a session does not hold weighted stacks: -S and -f");
 	if (selected && options->by & BY_FD)
 		return fail(EXIT_USAGE, "a session has descriptors with all calls: -e does not apply");
 	return 0;
@@ -464,7 +496,7 @@ static int check(struct options *options)
 	if (!any)
 		memset(options->selected, true, sizeof(options->selected));
 	options->everything |= options->save || options->html;
-	return check_rows(options, any) ? : check_session(options, any);
+	return check_rows(options, any) ? : check_stacks(options) ? : check_session(options, any);
 }
 
 int options_parse_with(struct options *options, const struct argp *argp, int argc, char **argv)

@@ -51,6 +51,7 @@ struct options {
 
 	char **command;			/* NULL-terminated, NULL: none */
 	struct doctor *doctor;		/* signs of misuse are looked for; NULL: they are not */
+	struct weigh *weigh;		/* stacks are weighted by the time of calls; NULL: not */
 	struct trace *trace;		/* each call is a line; NULL: they are summed */
 
 	char **arguments;		/* all of them, as they were given */

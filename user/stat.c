@@ -6,6 +6,7 @@
 #include "measurement.h"
 #include "options.h"
 #include "output/output.h"
+#include "weigh.h"
 
 static const struct output *const outputs[] = {
 	[FORMAT_TABLE] = &output_table,
@@ -23,5 +24,11 @@ int stat_main(int argc, char **argv)
 	/* A session has the signs of misuse, too, so that the doctor can be asked about it. */
 	if (options.everything)
 		options.doctor = &doctor;
-	return err ? -err - 1 : measurement_run(&options, outputs[options.format]);
+	if (err)
+		return -err - 1;
+	if (!options.weigh)
+		return measurement_run(&options, outputs[options.format]);
+	err = measurement_run(&options, options.weigh->folded ? &output_folded : &output_weighed);
+	weigh_free(options.weigh);
+	return err;
 }

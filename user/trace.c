@@ -96,7 +96,7 @@ static u64 drain(FILE *out, const struct options *options, struct session *sessi
 	(void)out;
 	if (!trace->begin_ns)
 		start_clock(trace, session);
-	session_trace(session, take, trace, &fill);
+	fill = session_trace(session, take, trace);
 	if (last)
 		stream_end(trace->stream, session_trace_lost(session));
 	else

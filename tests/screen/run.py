@@ -317,6 +317,15 @@ def bad_terminal(name, said):
             raise Failure(seen)
 
 
+def simple_terminal(name):
+    """One without colours, or without a second screen to return from, is a terminal as well."""
+    with watched(env={"TERM": name}) as (terminal, _):
+        seen = first(terminal)
+        wide(seen, 80)
+        terminal.keys("Enter").shows("[loops]")
+        terminal.keys("q").over(0)
+
+
 def messages():
     """What is said on standard error while the screen is shown comes after it."""
     with watched("-v") as (terminal, _):
@@ -435,6 +444,8 @@ TESTS = [
     ("TERM of nothing known", lambda: bad_terminal("nonsense", "no terminal of type 'nonsense'")),
     ("TERM=dumb", lambda: bad_terminal("dumb", "type 'dumb' (TERM) cannot show a screen")),
     ("TERM not set", lambda: bad_terminal(None, "TERM is not set")),
+    ("vt100", lambda: simple_terminal("vt100")),
+    ("linux", lambda: simple_terminal("linux")),
     ("messages come after it", messages),
     ("messages to a file", errors_elsewhere),
     ("letters and no colours", plain),

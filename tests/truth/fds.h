@@ -27,6 +27,12 @@ static inline void row_end(void)
 	pthread_mutex_unlock(&truth_lock);
 }
 
+static inline void fd_row_begin(int fd, const char *kind)
+{
+	row_begin();
+	truth_put(",\"fd\":%d,\"kind\":\"%s\"},\"is\":{\"calls\":[0,%d]", fd, kind, INT32_MAX);
+}
+
 static inline void is_true(const char *key, bool value)
 {
 	truth_put(",\"%s\":%s", key, value ? "true" : "false");
@@ -122,6 +128,22 @@ static struct epoll_event got[64];
 static inline void wait_for(int ep, int timeout_ms, int ready)
 {
 	must(epoll_wait(ep, got, ARRAY_SIZE(got), timeout_ms) == ready);
+}
+
+/* An open file travels through @road, a unix socket. */
+static inline void send_descriptor(int road, int fd)
+{
+	char control_buf[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { "x", 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control_buf,
+			      .msg_controllen = sizeof(control_buf) };
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	must(sendmsg(road, &msg, 0) == 1);
 }
 
 /* Of a program that is watched from outside, stdin tells when it is; it must not end before that. */

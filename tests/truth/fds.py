@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
 Descriptors, event loops and models of input of programs that know what became of them (descriptors.c,
-loops.c, models.c), in TAP.
+interest.c, service.c, loops.c, models.c, signals.c), in TAP.
 
 A line of a program is {"where": {path: value}, ...}, which selects rows of iophase's output, and
   "is":    {path: truth}   exactly one row is selected, and says so;
@@ -46,7 +46,7 @@ Case = collections.namedtuple("Case", "name command by how program", defaults=["
 # how: "alone" = in a run of its own; "attach" = started before iophase, and outlives the watch; "namespace" = in its own;
 # "worker" = by the name of one of its threads.
 CASES = [
-    *(Case(f"lag, {kind}, {ms} ms, {when}", f"lag {kind} {ms} {times} {when}")
+    *(Case(f"lag, {kind}, {ms} ms, {when}", f"lag {kind} {ms} {times} {when}", program="service")
       for kind in ("pipe", "tcp", "udp", "unix", "eventfd")
       for ms, times in ((1, 20), (10, 10), (100, 3)) for when in ("idle", "busy")),
     Case("number used again 2,000 times", "reuse 2000"),
@@ -55,29 +55,31 @@ CASES = [
     Case("shared over fork", "fork"),
     Case("passed over a unix socket", "passed"),
     Case("exec in the middle", "exec"),
-    *(Case(f"epoll data: {form}", f"data {form}") for form in ("fd", "pointer", "garbage")),
-    Case("epoll data: the same for two", "ambiguous"),
-    Case("one-shot, armed again", "oneshot"),
-    Case("exclusive over four threads", "exclusive 50"),
-    Case("registered and taken out", "registered"),
-    Case("nested epoll", "nested"),
-    Case("registered before the watch", "before", how="attach"),
+    *(Case(f"epoll data: {form}", f"data {form}", program="interest")
+      for form in ("fd", "pointer", "garbage")),
+    Case("epoll data: the same for two", "ambiguous", program="interest"),
+    Case("one-shot, armed again", "oneshot", program="interest"),
+    Case("exclusive over four threads", "exclusive 50", program="interest"),
+    Case("registered and taken out", "registered", program="interest"),
+    Case("nested epoll", "nested", program="interest"),
+    Case("registered before the watch", "before", how="attach", program="interest"),
     Case("a thread that does not lead", "thread", how="worker"),
-    Case("reported and not served", "unserved"),
-    Case("the last report of what is open", "open", how="attach"),
-    Case("closed, and still reported", "stale", how="attach"),
-    Case("datagrams of no bytes, and cut ones", "datagrams"),
-    Case("sendfile and splice", "moved"),
-    Case("in two epoll sets", "twosets"),
-    Case("epoll instances that end", "instances"),
-    Case("a listener that was known before it listened", "listens"),
+    Case("reported and not served", "unserved", program="service"),
+    Case("the last report of what is open", "open", how="attach", program="service"),
+    Case("closed, and still reported", "stale", how="attach", program="service"),
+    Case("datagrams of no bytes, and cut ones", "datagrams", program="service"),
+    Case("sendfile and splice", "moved", program="service"),
+    Case("in two epoll sets", "twosets", program="interest"),
+    Case("epoll instances that end", "instances", program="interest"),
+    Case("a listener that was known before it listened", "listens", program="interest"),
     Case("more loops than rows", "threads 600"),
-    *(Case(f"left in it: {kind}", f"left {kind} {left}")
+    *(Case(f"left in it: {kind}", f"left {kind} {left}", program="service")
       for kind, left in (("tcp", 60), ("unix", 0), ("pipe", 1), ("udp", 0))),
-    Case("edge-triggered, read until EAGAIN", "edge"),
-    *(Case(f"{by}: set and reports", f"sets {by}") for by in ("poll", "select")),
+    Case("edge-triggered, read until EAGAIN", "edge", program="service"),
+    *(Case(f"{by}: set and reports", f"sets {by}", program="service") for by in ("poll", "select")),
     Case("9,000 connections", "many 9000 unix", how="attach"),
-    Case("in its own PID and network namespace", "edge", how="namespace"),
+    Case("in its own PID and network namespace", "edge", how="namespace",
+         program="service"),
     Case("turns of a loop", "turns", "loop"),
     Case("waits of a loop", "waits", "loop"),
     Case("1,500 events at once", "batch 1500", "loop"),
@@ -101,6 +103,18 @@ CASES = [
         ("signals that are waited for", "wait 30", "model"),
         ("signals that are read", "signalfd 10", "model"),
         ("signals that are blocked, and served late", "late 30", "model"))),
+    *(Case(name, command, "model", "attach", "requests") for name, command in (
+        ("io_uring: late, and never over", "uring-late 30"),
+        ("io_uring: many results of a request", "uring-multishot 20"))),
+    *(Case(name, command, by, program="requests") for name, command, by in (
+        ("AIO of a file with O_DIRECT", "aio-direct 5", "model"),
+        ("AIO of a file that waits in io_submit", "aio-buffered 5", "model"),
+        ("AIO: late, refused, and never over", "aio-late 30", "model"),
+        ("AIO: results that no call collects", "aio-unseen 4", "model"),
+        ("io_uring", "uring 40", "model"),
+        ("io_uring: requests for workers", "uring-worker 20", "model"),
+        ("io_uring: SQPOLL", "uring-sqpoll 20", "model"),
+        ("io_uring: descriptors", "uring-fds 20", "fd,model"))),
 ]
 
 # More than a process may have open on most machines: for guests.

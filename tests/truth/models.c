@@ -266,11 +266,12 @@ static void scene_threads(void)
 	pthread_join(second, NULL);
 }
 
-static void row_of_fd(int fd, const char *model, int calls, double share)
+/* The kind tells it from what had the number before the program began. */
+static void row_of_fd(struct chan c, const char *model, int calls, double share)
 {
 	row_begin();
-	truth_put(",\"fd\":%d,\"model\":\"%s\"},\"is\":{\"calls\":%d,\"in_bytes\":%d", fd, model, calls,
-		  calls * PIECE);
+	truth_put(",\"fd\":%d,\"kind\":\"%s\",\"model\":\"%s\"},\"is\":{\"calls\":%d,\"in_bytes\":%d",
+		  c.in, c.kind, model, calls, calls * PIECE);
 	is_share("calls", share);
 	is_null("waits");
 	row_end();
@@ -279,7 +280,7 @@ static void row_of_fd(int fd, const char *model, int calls, double share)
 /* Each descriptor has a mix of its own; one is closed before it is looked at. */
 static void scene_fds(void)
 {
-	struct chan a = open_chan("unix"), b = open_chan("pipe");
+	struct chan a = open_chan("unix"), b = open_chan("tcp");
 	int ep = epoll_new();
 
 	control(ep, EPOLL_CTL_ADD, a.in, EPOLLIN, 1);
@@ -291,9 +292,9 @@ static void scene_fds(void)
 		put(b, PIECE);
 		take(b.in, PIECE);
 	}
-	row_of_fd(a.in, "epoll-lt", 6, 0.75);
-	row_of_fd(a.in, "blocking", 2, 0.25);
-	row_of_fd(b.in, "blocking", 8, 1);
+	row_of_fd(a, "epoll-lt", 6, 0.75);
+	row_of_fd(a, "blocking", 2, 0.25);
+	row_of_fd(b, "blocking", 8, 1);
 	close(b.in);
 }
 

@@ -23,14 +23,17 @@ $(UNIT)/rules.test: private CFLAGS += -Wmissing-prototypes
 $(UNIT)/top.test: $(ROWS) $(call objects,$(addprefix top/,bar browser canvas fields fields_calls \
 		  fields_objects frame item news view) model/fd text doctor/finding doctor/habits) \
 		  $(call objects,$(patsubst user/%.c,%,$(wildcard user/doctor/rules*.c)))
-$(UNIT)/options.test: $(ROWS) $(call objects,options text hooks/backend)
+$(UNIT)/options.test: $(ROWS) $(call objects,options text hooks/backend weigh/weights)
 $(UNIT)/trace.test: $(ROWS) $(call objects,$(patsubst user/%.c,%,$(wildcard user/trace/*.c)) \
 		    model/fd text)
 
 SYMBOLS := $(call objects,$(filter-out stack/traceback,$(patsubst user/%.c,%,$(wildcard user/stack/*.c))) \
 	   text)
 $(UNIT)/symbols.test: $(SYMBOLS)
-$(UNIT)/stack.test: $(SYMBOLS) $(call objects,stack/traceback fail)
+$(UNIT)/stack.test: $(SYMBOLS) $(call objects,stack/traceback fail) \
+		    $(wildcard $(addprefix tests/unit/stack/,*.h *.def)) \
+		    $(addprefix tests/unit/stack/,builds.c capture.c edges.c programs.c trace.c)
+$(UNIT)/stack.test: private CFLAGS += -Wmissing-prototypes
 $(UNIT)/traceback.test: $(call objects,stack/traceback fail)
 $(UNIT)/symbols.test $(UNIT)/stack.test $(UNIT)/trace.test: UNIT_LIBS += $(LDLIBS)
 $(UNIT)/stack.test: private CPPFLAGS += -DUNIT_SOURCES='"$(CURDIR)/tests/unit"'
@@ -39,7 +42,7 @@ $(UNIT)/stack.test: private CPPFLAGS += -DUNIT_SOURCES='"$(CURDIR)/tests/unit"'
 SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANITIZED := $(patsubst user/%.c,$(OUT)/sanitized/%.o,$(wildcard \
 	user/model/*.c user/output/*.c user/saved/*.c user/stack/*.c user/doctor/*.c) \
-	user/fail.c user/text.c user/options.c user/sink.c user/hooks/parts.c user/hooks/backend.c)
+	user/fail.c user/text.c user/options.c user/weigh/weights.c user/sink.c user/hooks/parts.c user/hooks/backend.c)
 
 $(OUT)/sanitized/%.o: user/%.c $(OUT)/iophase.skel.h
 	$(Q)mkdir -p $(@D)

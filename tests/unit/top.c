@@ -201,8 +201,8 @@ static void quiet_ones(void **state)
 					.age_ns = 7 * NS_PER_SEC, .age_bound = true, .comm = "nine" };
 	make(ITEM_PROCESS, (struct scope){ 0 });
 	assert_int_equal(HASH_COUNT(items.table), 2);
-	assert_string_equal(item_inside_text(item_of(PROC(7), 0, 0)).buf, "in read 5.00s");
-	assert_string_equal(item_inside_text(item_of(PROC(9), 0, 0)).buf, "in poll >7.00s");
+	assert_string_equal(item_inside_text(item_of(PROC(7), 0, 0)).buf, "read 5s");
+	assert_string_equal(item_inside_text(item_of(PROC(9), 0, 0)).buf, "poll >7s");
 	assert_string_equal(item_of(PROC(9), 0, 0)->comm, "nine");
 	make(ITEM_THREAD, (struct scope){ .proc = PROC(9) });
 	assert_int_equal(HASH_COUNT(items.table), 1);

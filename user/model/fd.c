@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -169,6 +170,36 @@ struct text fd_name(const struct row_fd *fd, struct text (*escape)(const char *,
 	return text;
 }
 
+struct text fd_watch(const struct row_fd *fd)
+{
+	const struct descriptor *d = &fd->descriptor;
+	struct text text;
+
+	if (d->watch != WATCH_EPOLL)
+		snprintf(text.buf, sizeof(text.buf), "%s", watch_name(d->watch) ? : "-");
+	else
+		snprintf(text.buf, sizeof(text.buf), "%s%s%s%s", d->mask & EPOLLET ? "ET" : "LT",
+			 d->mask & EPOLLONESHOT ? "1" : "", d->mask & EPOLLEXCLUSIVE ? "X" : "",
+			 fd_ambiguous(fd) ? "?" : "");
+	return text;
+}
+
+u32 fd_left(const struct row_fd *fd)
+{
+	if (fd->many)
+		return LEFT_UNKNOWN;
+	return fd->head.queued == LEFT_UNKNOWN ? fd->descriptor.left : fd->head.queued;
+}
+
+struct text loop_name(const struct event_loop *loop)
+{
+	struct text text;
+
+	snprintf(text.buf, sizeof(text.buf), "%s %u", watch_name(loop->key.watch) ? : "?",
+		 loop->key.watch == WATCH_EPOLL ? loop->epfd : loop->key.tid);
+	return text;
+}
+
 const char *tcp_state_name(const struct row_fd *fd)
 {
 	/* include/net/tcp_states.h */
@@ -196,16 +227,6 @@ double fd_lag_quantile(const u32 *hist, double q)
 			return exp2(i + LAG_BASE + 1);
 	}
 	return -1;
-}
-
-struct text loop_name(const struct row_loop *loop)
-{
-	const struct event_loop *figures = &loop->figures;
-	struct text text;
-
-	snprintf(text.buf, sizeof(text.buf), "%s %u", watch_name(figures->key.watch) ? : "?",
-		 figures->key.watch == WATCH_EPOLL ? figures->epfd : figures->key.tid);
-	return text;
 }
 
 bool fd_closed(const struct row_fd *fd)

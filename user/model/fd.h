@@ -26,8 +26,14 @@ struct text fd_name(const struct row_fd *fd, struct text (*escape)(const char *,
  */
 void fd_find_path(struct row_fd *fd);
 
-/* "epoll 5", by the number of the instance; "poll 4711", by the thread that polls. */
-struct text loop_name(const struct row_loop *loop);
+/* How it is waited for: "LT", "ET", with "1" for one-shot and "X" for exclusive; "poll"; "-". */
+struct text fd_watch(const struct row_fd *fd);
+
+/* What is in it, to be read: now, or else what the last input call left; LEFT_UNKNOWN. */
+u32 fd_left(const struct row_fd *fd);
+
+/* "epoll 5", by the number of the instance; "poll 123", "select 123" of a thread. */
+struct text loop_name(const struct event_loop *loop);
 
 /* "established", ... of a TCP socket when it was read or closed; NULL: none, or not known. */
 const char *tcp_state_name(const struct row_fd *fd);

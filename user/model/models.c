@@ -74,6 +74,11 @@ void models_share(struct rows *rows)
 	}
 }
 
+bool model_fd_known(const struct row *row)
+{
+	return row->key.proc && row->model->fd && row->model->fd->head.fd != FD_UNKNOWN;
+}
+
 const char *model_of_fd(const struct row_fd *fd)
 {
 	const struct descriptor *d = &fd->descriptor;

@@ -21,6 +21,9 @@ u64 model_cpu_ns(const struct model_sum *sum);
 /* What part each row has among those of the same process, thread or descriptor. */
 void models_share(struct rows *rows);
 
+/* The descriptor of a row is known, and its number. */
+bool model_fd_known(const struct row *row);
+
 /*
  * By which model a descriptor would be served now, from how it is waited for and opened; NULL: not
  * known. What it was served by is counted only where it is asked for.

@@ -165,7 +165,7 @@ static void print_model(FILE *out, const struct report *report, const struct row
 	putc(',', out);
 	print_name(out, row->comm);
 	putc(',', out);
-	if (fd && row->key.proc)
+	if (model_fd_known(row))
 		fprintf(out, "%u", fd->head.fd);
 	putc(',', out);
 	if (fd)

@@ -136,7 +136,7 @@ static void set_descriptor(json_t *object, const struct row *row)
 {
 	const struct row_fd *fd = row->model->fd;
 
-	json_object_set_new(object, "fd", fd && row->key.proc ? json_integer(fd->head.fd) :
+	json_object_set_new(object, "fd", model_fd_known(row) ? json_integer(fd->head.fd) :
 			    json_null());
 	json_object_set_new(object, "kind", json_string(!row->key.proc ? "merged" :
 				       fd ? kind_name(fd->descriptor.kind) : "other"));

@@ -2,7 +2,6 @@
 /* The tables of descriptors: what they are and what was called on them; then how they were served. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #include "model/fd.h"
 #include "output/table.h"
@@ -25,20 +24,9 @@ static struct text column_fd(const struct row *row)
 	return text;
 }
 
-/* "LT", "ET", with "1" for one-shot and "X" for exclusive; "poll", "select". */
 static struct text column_watch(const struct row *row)
 {
-	const struct descriptor *d = &row->fd->descriptor;
-	struct text text;
-
-	if (d->watch != WATCH_EPOLL) {
-		snprintf(text.buf, sizeof(text.buf), "%s", watch_name(d->watch) ? : "-");
-		return text;
-	}
-	snprintf(text.buf, sizeof(text.buf), "%s%s%s%s", d->mask & EPOLLET ? "ET" : "LT",
-		 d->mask & EPOLLONESHOT ? "1" : "", d->mask & EPOLLEXCLUSIVE ? "X" : "",
-		 fd_ambiguous(row->fd) ? "?" : "");
-	return text;
+	return fd_watch(row->fd);
 }
 
 static struct text column_calls(const struct row *row)
@@ -98,11 +86,9 @@ static struct text column_undrained(const struct row *row)
 
 static struct text column_left(const struct row *row)
 {
-	/* Now, if it could be looked at; else what the last input call left. */
-	u32 left = row->fd->head.queued == LEFT_UNKNOWN ? row->fd->descriptor.left :
-		   row->fd->head.queued;
+	u32 left = fd_left(row->fd);
 
-	return left == LEFT_UNKNOWN || row->fd->many ? dash() : text_count(left);
+	return left == LEFT_UNKNOWN ? dash() : text_count(left);
 }
 
 /* A mean; of what was not seen to become ready it is known only how long it can have been. */

@@ -18,7 +18,7 @@ static const struct loop_sum *sum_of(const struct row *row)
 
 static struct text column_loop(const struct row *row)
 {
-	return row->key.object == OBJECT_MERGED ? dash() : loop_name(row->loop);
+	return row->key.object == OBJECT_MERGED ? dash() : loop_name(&row->loop->figures);
 }
 
 static struct text column_threads(const struct row *row)

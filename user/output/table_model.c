@@ -27,7 +27,7 @@ static struct text column_fd(const struct row *row)
 	const struct row_fd *fd = row->model->fd;
 	struct text text;
 
-	if (!fd || !row->key.proc)
+	if (!model_fd_known(row))
 		return dash();
 	snprintf(text.buf, sizeof(text.buf), "%u%s", fd->head.fd, fd_closed(fd) ? "x" : "");
 	return text;

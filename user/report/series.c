@@ -103,7 +103,7 @@ static void add(struct series_set *set, const struct row *row, u32 kind, const u
 		return;
 	memcpy(series->comm, row->comm, COMM_LEN);
 	if (row->loop)
-		series->name = loop_name(row->loop);
+		series->name = loop_name(&row->loop->figures);
 	else
 		snprintf(series->name.buf, TEXT_MAX, "%s", calls[row->key.call].name);
 	for (int i = 0; i < HIST_BUCKETS; i++)

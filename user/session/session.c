@@ -107,6 +107,7 @@ static int set_knobs(struct session *session)
 	rodata->knobs.per_thread = (options->by & BY_THREAD && !options->live) || options->everything;
 	rodata->knobs.models_by_fd = options->by & BY_FD;
 	rodata->knobs.trace = options->trace;
+	rodata->knobs.weigh = options->weigh;
 	rodata->filter.by_fd = options->trace && options->trace->fds.count;
 	if (options->doctor)
 		rodata->knobs.limits = doctor_limits(options->doctor);
@@ -197,6 +198,11 @@ static int open_programs(struct session *session)
 	if (!session->options->doctor)
 		drop_doctor_maps(session->skel);
 	size_model_maps(session->skel, session->options->by);
+	if (session->options->weigh && *session->hooks.parts.lacks[PART_stacks])
+		return fail(EXIT_RUNTIME, "no stacks here: %s",
+			    field_text(session->hooks.parts.lacks[PART_stacks]));
+	if (session->options->weigh)
+		bpf_map__set_max_entries(session->skel->maps.samples, SAMPLES_RING_SIZE);
 	if (session->options->trace)
 		bpf_map__set_max_entries(session->skel->maps.traced,
 					 session->options->trace->buffer_bytes);
@@ -511,7 +517,7 @@ void session_close(struct session *session)
 	if (!session)
 		return;
 	signs_close(session);
-	tracing_close(session);
+	rings_close(session);
 	descriptors_close(session);
 	event_loops_close(session);
 	models_close(session);

@@ -42,13 +42,14 @@ int session_read_times(struct session *session, struct reading *reading);
 bool session_stack(struct session *session, u64 object, enum stack_kind kind,
 		   struct user_stack *stack);
 
+typedef void take_fn(void *context, const void *record, size_t size);
+
 /*
- * Of a trace: hands each record that is in the ring by now to @take, the oldest first, valid until it
- * returns. Returns their number, and in *@fill which part of the ring they took.
+ * Hands each record of a trace, or of weighted stacks (struct stack_sample), that is in its ring by now
+ * to @take, the oldest first, valid until it returns. Returns which part of the ring they took.
  */
-u64 session_trace(struct session *session,
-		  void (*take)(void *context, const void *record, size_t size), void *context,
-		  double *fill);
+double session_trace(struct session *session, take_fn *take, void *context);
+double session_samples(struct session *session, take_fn *take, void *context);
 
 /* Calls that were to be traced, and for which there was no room in the ring, since the start. */
 u64 session_trace_lost(const struct session *session);

@@ -34,12 +34,12 @@ struct session {
 	bool asked_bound;
 	struct event_loop *loops;	/* the kernel's own, mapped; NULL until first read */
 	struct ring_buffer *closed;	/* of descriptors that were closed; NULL: not read yet */
-	struct tracing {
+	struct taking {
 		struct ring_buffer *ring;	/* NULL: not read yet */
-		void (*take)(void *context, const void *record, size_t size);
+		take_fn *take;
 		void *context;
 		u64 bytes;	/* read in this round */
-	} tracing;
+	} tracing, sampling;
 	u64 sets_next_ns;	/* not to read epoll sets again before */
 	struct bpf_link **samplers;	/* one for each CPU, NULL: none */
 	u32 nr_samplers;
@@ -117,7 +117,7 @@ int epolls_verify(struct session *session);
 void maps_enter(struct session *session);
 void maps_leave(struct session *session);
 
-void tracing_close(struct session *session);
+void rings_close(struct session *session);
 void reader_close(struct session *session);
 
 #endif

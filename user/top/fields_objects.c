@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The views of event loops, descriptors and findings. */
 #include <math.h>
-#include <sys/epoll.h>
 
 #include "doctor/rules.h"
 #include "model/fd.h"
@@ -11,14 +10,8 @@
 
 static struct text name_loop(const struct item *item)
 {
-	const struct event_loop *loop = &item->loop->figures;
-	struct text text;
-
-	if (item->key.object == OBJECT_MERGED)
-		return field_word("others");
-	snprintf(text.buf, sizeof(text.buf), "%s %u", watch_name(loop->key.watch) ? : "?",
-		 loop->key.watch == WATCH_EPOLL ? loop->epfd : loop->key.tid);
-	return text;
+	return item->key.object == OBJECT_MERGED ? field_word("others") :
+	       loop_name(&item->loop->figures);
 }
 
 static double value_waits(const struct item *item)
@@ -94,15 +87,7 @@ static struct text name_fd(const struct item *item)
 
 static struct text name_watch(const struct item *item)
 {
-	const struct descriptor *d = &item->fd->descriptor;
-	struct text text;
-
-	if (d->watch != WATCH_EPOLL)
-		return field_word(watch_name(d->watch) ? : "-");
-	snprintf(text.buf, sizeof(text.buf), "%s%s%s%s", d->mask & EPOLLET ? "ET" : "LT",
-		 d->mask & EPOLLONESHOT ? "1" : "", d->mask & EPOLLEXCLUSIVE ? "X" : "",
-		 fd_ambiguous(item->fd) ? "?" : "");
-	return text;
+	return fd_watch(item->fd);
 }
 
 static double value_fd_calls(const struct item *item)
@@ -147,10 +132,9 @@ static struct text text_reported(const struct item *item)
 
 static double value_left(const struct item *item)
 {
-	u32 left = item->fd->head.queued == LEFT_UNKNOWN ? item->fd->descriptor.left :
-		   item->fd->head.queued;
+	u32 left = fd_left(item->fd);
 
-	return left == LEFT_UNKNOWN || item->fd->many ? -1 : (double)left;
+	return left == LEFT_UNKNOWN ? -1 : (double)left;
 }
 
 static struct text text_left(const struct item *item)

@@ -36,6 +36,7 @@ static struct {
 	u64 judge_next_ns;		/* not before */
 	u64 read_next_ns;		/* the same of a reading */
 	u64 read_cpu_ns;		/* cpu_ns() before the one that is under way */
+	u64 read_took_ns;		/* CPU time of the last one */
 	struct browser browser;
 	struct items items;
 	struct listing listing;
@@ -220,11 +221,16 @@ static bool wanted(void)
 	return !top.browser.paused && clock_ns() >= top.read_next_ns;
 }
 
-/* The next interval that ends when this reading has been worth its cost, give or take half of one. */
+/*
+ * The next interval that ends when this reading has been worth its cost, give or take half of one. One
+ * that takes longer than the one before may be an exception, as the first one is.
+ */
 static void plan_reading(void)
 {
-	u64 wait_ns = (cpu_ns() - top.read_cpu_ns) * READ_SHARE, half_ns = top.status.interval_ns / 2;
+	u64 took_ns = cpu_ns() - top.read_cpu_ns, half_ns = top.status.interval_ns / 2;
+	u64 wait_ns = (took_ns < top.read_took_ns ? took_ns : top.read_took_ns) * READ_SHARE;
 
+	top.read_took_ns = took_ns;
 	top.read_next_ns = top.now.now_ns + (wait_ns > half_ns ? wait_ns - half_ns : 0);
 }
 

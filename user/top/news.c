@@ -43,12 +43,12 @@ static int order(const void *a, const void *b, void *arg)
 	/* What is new is what is looked for. */
 	if (left->first_ns != right->first_ns)
 		return left->first_ns > right->first_ns ? -1 : 1;
-	if (left->finding.tgid != right->finding.tgid)
-		return left->finding.tgid < right->finding.tgid ? -1 : 1;
-	return left->finding.fd < right->finding.fd ? -1 : left->finding.fd > right->finding.fd;
+	if (left->rank != right->rank)
+		return left->rank < right->rank ? -1 : 1;
+	return left->id < right->id ? -1 : left->id > right->id;
 }
 
-static void take(struct news *news, const struct finding *finding, u64 now_ns)
+static void take(struct news *news, const struct finding *finding, u32 rank, u64 now_ns)
 {
 	struct headline *known = find(news, finding);
 
@@ -61,13 +61,14 @@ static void take(struct news *news, const struct finding *finding, u64 now_ns)
 		known->first_ns = now_ns;
 	}
 	known->finding = *finding;
+	known->rank = rank;
 	known->last_ns = now_ns;
 }
 
 void news_take(struct news *news, const struct findings *findings, u64 now_ns)
 {
 	for (u32 i = 0; i < findings->count; i++)
-		take(news, &findings->list[i], now_ns);
+		take(news, &findings->list[i], i, now_ns);
 	news->judged_ns = now_ns;
 	if (news->count)
 		qsort_r(news->list, news->count, sizeof(*news->list), order, news);

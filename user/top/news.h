@@ -8,6 +8,7 @@
 struct headline {
 	u64 id;			/* no other has it */
 	struct finding finding;	/* as it was last */
+	u32 rank;		/* among what was found with it: the worst is 0 */
 	u64 first_ns, last_ns;	/* CLOCK_MONOTONIC of the readings it was first, and last, found in */
 };
 

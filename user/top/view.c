@@ -50,9 +50,17 @@ struct text item_inside_text(const struct item *item)
 {
 	struct text text = { "" };
 
-	if (item->inside)
-		snprintf(text.buf, sizeof(text.buf), "in %s %s%.60s", calls[item->inside->call].name,
-			 item->inside->age_bound ? ">" : "", text_ns(item->inside->age_ns).buf);
+	struct text age;
+
+	if (!item->inside)
+		return text;
+	/* There is little room: whole seconds, if there are any. */
+	age = text_ns(item->inside->age_ns);
+	if (item->inside->age_ns >= NS_PER_SEC && item->inside->age_ns < 1000 * NS_PER_SEC)
+		snprintf(age.buf, sizeof(age.buf), "%us",
+			 (unsigned int)(item->inside->age_ns / NS_PER_SEC));
+	snprintf(text.buf, sizeof(text.buf), "%s %s%.60s", calls[item->inside->call].name,
+		 item->inside->age_bound ? ">" : "", age.buf);
 	return text;
 }
 
