@@ -400,14 +400,11 @@ static error_t parse_stat(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		return parse_position(options, arg);
-	case 'm':
-	case 'x':
-		return options_filter_calls(key, arg, options);
 	case 'S':
 	case 'f':
 		return parse_stacks(key, arg, options);
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return options_filter_calls(key, arg, options);
 	}
 }
 
