@@ -179,9 +179,6 @@ int iop_req_queued(struct trace_event_raw_io_uring_queue_async_work *ctx)
 SEC("tracepoint/io_uring/io_uring_submit_req")
 int iop_req_made(struct trace_event_raw_io_uring_submit_req *ctx)
 {
-	/* Where there is no such tracepoint it is to be refused for that. */
-	if (!bpf_core_type_exists(struct trace_event_raw_io_uring_submit_req))
-		return 0;
 	uring_made((u64)ctx->ctx, (u64)ctx->req, ctx->user_data, ctx->opcode);
 	return 0;
 }
@@ -190,8 +187,6 @@ int iop_req_made(struct trace_event_raw_io_uring_submit_req *ctx)
 SEC("tracepoint/io_uring/io_uring_submit_sqe")
 int iop_sqe_made(struct trace_event_raw_io_uring_submit_sqe *ctx)
 {
-	if (!bpf_core_type_exists(struct trace_event_raw_io_uring_submit_sqe))
-		return 0;
 	uring_made((u64)ctx->ctx, (u64)ctx->req, ctx->user_data, ctx->opcode);
 	return 0;
 }

@@ -120,6 +120,25 @@ static void print_part(const char *gives, const char *why)
 	printf("not known: %s\n%-7s   %s\n", gives, "", why);
 }
 
+#define WHY_WIDTH 69	/* so that a line has 80 columns */
+
+/* A reason, on as many lines as it takes. */
+static void print_why(const char *why)
+{
+	while (*why) {
+		size_t length = strlen(why), end = length;
+
+		if (length > WHY_WIDTH) {
+			end = WHY_WIDTH;
+			while (end && why[end] != ' ')
+				end--;
+			end = end ? : WHY_WIDTH;
+		}
+		printf("%-8s   %.*s\n", "", (int)end, why);
+		why += end + strspn(why + end, " ");
+	}
+}
+
 static void print_table(const struct probes *probes)
 {
 	printf("%-8s %-38s %-12s %s\n", "NEED", "HOOK", "TIER", "STATE");
@@ -131,7 +150,7 @@ static void print_table(const struct probes *probes)
 		printf("%-8s %-38s %-12s %s\n", first ? need_name(candidate->need) : "",
 		       candidate->name, candidate->tier, state.word);
 		if (state.why)
-			printf("%-8s   %s\n", "", state.why);
+			print_why(state.why);
 	}
 	parts_each(&probes->hooks.parts, print_part);
 }
@@ -218,7 +237,8 @@ int probes_main(int argc, char **argv)
 		return err == EINVAL ? EXIT_USAGE : fail(EXIT_RUNTIME, "%s", strerror(err));
 	libbpf_set_print((libbpf_print_fn_t)hooks_print_libbpf);
 	probes.hooks = (struct hooks){ .kernel = &probes.kernel, .backend = probes.backend,
-				       .descriptors = true, .doctor = true };
+				       .descriptors = true, .models = true,
+				       .models_by_fd = true, .doctor = true };
 	err = probe(&probes);
 	kernel_drop_types(&probes.kernel);
 	return err;

@@ -205,6 +205,9 @@ def judge(document, text, tgid=True, lost=None):
     problems = []
     lost = losses([text]) if lost is None else lost
     for name, count in document["lost"].items():
+        # What a backend cannot see it says it does not know.
+        if count is None and name in ("compat_calls", "denied_calls"):
+            continue
         if count != lost[name] and name not in (*harness.HIDDEN, *SUMMED):
             problems.append(f"lost.{name}: {lost[name]} expected, {count} measured")
     for line in map(json.loads, text.decode().splitlines()):

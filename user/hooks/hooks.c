@@ -290,6 +290,7 @@ void hooks_set_knobs(const struct hooks *hooks, struct iophase_bpf *skel)
 	knobs->rdonly_cast = kernel->rdonly_cast && !*hooks->parts.lacks[PART_interest];
 	knobs->descriptors = descriptors_known(hooks);
 	knobs->models = knobs->descriptors && hooks->models;
+	knobs->models_by_fd = knobs->models && hooks->models_by_fd;
 	knobs->signals_hooked = hooks_see(hooks, NEED_SIGNALS);
 	knobs->doctor = knobs->descriptors && hooks->doctor;
 	knobs->lacks = parts_mask(&hooks->parts);

@@ -68,7 +68,8 @@ struct hooks {
 	struct kernel *kernel;
 	enum backend backend;
 	bool descriptors;	/* they, and event loops, are kept apart */
-	bool models;		/* and models of input */
+	bool models;		/* and models of input, */
+	bool models_by_fd;	/* which are those of descriptors */
 	bool doctor;		/* and signs of misuse are looked for */
 	struct verdict verdicts[CANDIDATES_MAX];
 	const struct candidate *chosen[NR_NEEDS];

@@ -106,7 +106,6 @@ static int set_knobs(struct session *session)
 	rodata->knobs.failed_only = options->failed_only;
 	/* On a screen, ended threads are part of their process: they may be many. */
 	rodata->knobs.per_thread = (options->by & BY_THREAD && !options->live) || options->everything;
-	rodata->knobs.models_by_fd = options->by & BY_FD;
 	rodata->knobs.trace = options->trace;
 	rodata->knobs.weigh = options->weigh;
 	rodata->filter.by_fd = options->trace && options->trace->fds.count;
@@ -261,6 +260,7 @@ struct session *session_open(const struct options *options)
 		.backend = options->backend,
 		.descriptors = options->doctor || options->trace || options->by & BY_OTHERS,
 		.models = options->by & BY_MODEL,
+		.models_by_fd = options->by & BY_MODEL && options->by & BY_FD,
 		.doctor = options->doctor,
 	};
 	err = kernel_check(&session->kernel);
