@@ -315,7 +315,7 @@ __noinline int descriptor_called(struct thread *th, struct activity *act, u32 ca
 		}
 	}
 	drained = d->flags & FD_DRAINED;
-	if (knobs.models && kind.class == CLASS_INPUT) {
+	if (knobs.models && call_brings_in(kind, d)) {
 		act->model = call_model(th, d, file, kind, ret);
 		act->model_born = d->born_ns;
 		act->of_signalfd = d->kind == KIND_SIGNALFD;

@@ -36,6 +36,7 @@ struct activity {
 	u64 file;		/* what the call under way is on; 0: nothing, or not known */
 	u64 turn_ns;		/* when the turn under way began, 0: none */
 	u64 turn_runnable_ns;
+	u64 turn_off_ns;	/* off the CPU, in all: that, and blocked */
 	u64 turn_blocked_ns[NR_CALL_KINDS];	/* by call; [0]: outside of the watched ones */
 	u64 turn_blocked;	/* in which of them: 1 << call */
 	u64 asked_ns;		/* when the set of a select or poll was last looked at */
@@ -56,13 +57,13 @@ struct activity {
 	/* For signs of misuse. */
 	u64 run_born;		/* the descriptor of its last calls in this turn, */
 	u64 run_ns;		/* since when, */
-	u64 run_runnable_ns;	/* how long the turn had waited for a CPU until then, */
+	u64 run_off_ns;		/* how long the turn had been off the CPU until then, */
 	u32 run_calls;		/* and how many */
 	u32 idle_run;		/* waits in a row that returned nothing and did not sleep */
 	u64 idle_ns;		/* when the last of them returned */
 	u64 hog_born;		/* the longest of such runs in this turn */
 	u64 hog_ns;
-	u64 hog_own_ns;		/* of that not spent on waiting for a CPU */
+	u64 hog_own_ns;		/* of that on the CPU */
 	u64 last_hog_born;	/* and that of the turn before, if what came next was there at once */
 	u64 last_hog_ns;
 	u64 told_ns;		/* when its last wait ended, and reported what it did */
@@ -201,6 +202,7 @@ static __always_inline void turn_clear(struct activity *act)
 {
 	act->turn_blocked = 0;
 	act->turn_runnable_ns = 0;
+	act->turn_off_ns = 0;
 }
 
 /* In which calls the turn was blocked, which for most turns is none; for how long in all. */
@@ -267,6 +269,7 @@ static __always_inline void turn_off_cpu(struct activity *act, u32 call, u64 blo
 	if (!act->turn_ns || !(blocked_ns | runnable_ns))
 		return;
 	act->turn_runnable_ns += runnable_ns;
+	act->turn_off_ns += blocked_ns + runnable_ns;
 	if (!blocked_ns)
 		return;
 	if (!(act->turn_blocked >> i & 1))

@@ -10,6 +10,12 @@
 #include "requests.bpf.h"
 #include "signals.bpf.h"
 
+/* One of the ends of splice(2) is a pipe: what comes from anything else comes in. */
+static __always_inline bool call_brings_in(struct call_kind kind, struct descriptor *d)
+{
+	return kind.class == CLASS_INPUT || (kind.args == ARGS_SPLICE && d->kind != KIND_PIPE);
+}
+
 /* A call on @file that finds nothing in it would sleep. */
 static __always_inline bool call_can_block(struct thread *th, struct descriptor *d,
 					   struct call_kind kind, u32 f_flags)
@@ -98,6 +104,9 @@ __noinline int model_called(struct thread *th, u32 call, s64 ret, u64 now)
 	} else {
 		if (!call_peeks(th, kind))
 			ADD(sum, in_bytes, th->moved);
+		/* What is spliced is not copied. */
+		if (kind.class != CLASS_INPUT)
+			return 0;
 		copy_times(th, now, &copy, &bound);
 		ADD(sum, copy_ns, copy);
 		ADD(sum, copy_bound_ns, bound);

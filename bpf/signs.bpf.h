@@ -382,8 +382,8 @@ static __always_inline void run_ends(struct activity *act, u64 now)
 	if (act->run_calls >= DRAIN_CALLS && now - act->run_ns > act->hog_ns) {
 		act->hog_born = act->run_born;
 		act->hog_ns = now - act->run_ns;
-		/* The rest is not its own doing. */
-		act->hog_own_ns = act->hog_ns - (act->turn_runnable_ns - act->run_runnable_ns);
+		/* The rest is the doing of others: who has the CPU, or a lock. */
+		act->hog_own_ns = act->hog_ns - (act->turn_off_ns - act->run_off_ns);
 	}
 	act->run_calls = 0;
 }
@@ -416,7 +416,7 @@ __noinline int signs_enter(struct activity *act, struct descriptor *d, bool take
 		run_ends(act, now);
 		act->run_born = d->born_ns;
 		act->run_ns = now;
-		act->run_runnable_ns = act->turn_runnable_ns;
+		act->run_off_ns = act->turn_off_ns;
 	}
 	act->run_calls++;
 	return 0;

@@ -138,7 +138,7 @@ static __always_inline void call_count(struct thread *th, u32 call, struct call_
 		th->waker_run -= th->waker_call_run;
 		return;
 	}
-	if (knobs.models && kind.class == CLASS_INPUT)
+	if (knobs.models && (kind.class == CLASS_INPUT || kind.args == ARGS_SPLICE))
 		model_called(th, call, ret, now);
 	else if (knobs.models && args_are_request(kind.args))
 		model_requested(th, kind.args, ret, now);

@@ -433,6 +433,8 @@ int iop_dump(struct bpf_iter__task *ctx)
 	if (act) {
 		record.loop = act->loop;
 		record.turn_ns = act->turn_ns;
+		record.turn_runnable_ns = act->turn_runnable_ns +
+					  (th->call ? th->runnable_ns : 0);
 	}
 	record.proc = th->proc;
 	record.tgid = task->tgid;
@@ -443,6 +445,8 @@ int iop_dump(struct bpf_iter__task *ctx)
 	record.call = th->call < NR_CALLS ? th->call : 0;
 	record.began_before = th->began_before;
 	record.phase = th->phase;
+	record.wants_cpu_ns = th->phase == PHASE_WOKEN ? th->wake_ns :
+			      th->phase == PHASE_PREEMPTED ? th->out_ns : 0;
 	record.nr_slots = th->used_slots;
 	record.waker = th->waker;
 	record.waker_call = th->waker_call;

@@ -240,6 +240,8 @@ struct thread_record {
 	u32 waker_call;
 	u32 waker_run;
 	u64 turn_ns;		/* when the turn it is in began; 0: in none */
+	u64 turn_runnable_ns;	/* how long it has waited for a CPU in it, */
+	u64 wants_cpu_ns;	/* and since when it does so now; 0: it does not */
 	u32 loop;		/* row of the loop whose turn it is */
 	u32 pad;
 	struct user_place place;	/* for the doctor, of a thread that sleeps */

@@ -40,7 +40,7 @@ cross() { $python tests/truth/cross.py; }
 screen() { $python tests/screen/run.py; }
 servers() {
 	local status=0
-	for script in run descriptors; do
+	for script in run descriptors models; do
 		$python tests/servers/$script.py || status=1
 	done
 	return $status
@@ -48,7 +48,7 @@ servers() {
 # Every server of the lab, tested; it is measured by make lab.
 lab() {
 	local status=0
-	for script in clients; do
+	for script in clients document; do
 		$python tests/lab/$script.py || status=1
 	done
 	return $status

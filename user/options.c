@@ -337,19 +337,6 @@ error_t options_filter_calls(int key, char *arg, struct options *options)
 	}
 }
 
-/* -S, of the whole of which a stack may be seen seldom, so of no interval. */
-static int parse_stacks(int key, char *arg, struct options *options)
-{
-	static struct weigh weigh;
-
-	options->weigh = &weigh;
-	if (key == 'f')
-		weigh.folded = true;
-	else if (arg && !weigh_parse(&weigh, arg))
-		return options_usage("-S: blocked, runnable, kernel or copy, not", arg);
-	return 0;
-}
-
 static error_t parse_rows(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
@@ -377,7 +364,7 @@ static error_t parse_rows(int key, char *arg, struct argp_state *state)
 		options->format = choice;
 		return err;
 	default:
-		return options_filter_calls(key, arg, options);
+		return ARGP_ERR_UNKNOWN;
 	}
 }
 
@@ -388,6 +375,19 @@ const struct argp options_common = {
 };
 const struct argp options_print = { .options = print_table, .parser = parse_print };
 const struct argp options_rows = { .options = rows_table, .parser = parse_rows };
+
+/* -S, of the whole of which a stack may be seen seldom, so of no interval. */
+static int parse_stacks(int key, char *arg, struct options *options)
+{
+	static struct weigh weigh;
+
+	options->weigh = &weigh;
+	if (key == 'f')
+		weigh.folded = true;
+	else if (arg && !weigh_parse(&weigh, arg))
+		return options_usage("-S: blocked, runnable, kernel or copy, not", arg);
+	return 0;
+}
 
 static error_t parse_stat(int key, char *arg, struct argp_state *state)
 {

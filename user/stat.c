@@ -21,11 +21,11 @@ int stat_main(int argc, char **argv)
 	struct doctor doctor = doctor_default();
 	int err = options_parse(&options, argc, argv);
 
+	if (err)
+		return -err - 1;
 	/* A session has the signs of misuse, too, so that the doctor can be asked about it. */
 	if (options.everything)
 		options.doctor = &doctor;
-	if (err)
-		return -err - 1;
 	if (!options.weigh)
 		return measurement_run(&options, outputs[options.format]);
 	err = measurement_run(&options, options.weigh->folded ? &output_folded : &output_weighed);

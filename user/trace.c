@@ -133,7 +133,7 @@ static const struct argp_option option_table[] = {
 	  "Only calls on these descriptors, and waits that reported them", 1 },
 	{ "timestamp", 'T', 0, 0, "Print the time of day, and not since the start", 3 },
 	{ "no-names", KEY_NO_NAMES, 0, 0, "Descriptors by number alone", 3 },
-	{ "format", KEY_FORMAT, "FORMAT", 0, "table or ndjson (a JSON object a line, also by -j)", 3 },
+	{ "format", KEY_FORMAT, "FORMAT", 0, "table or ndjson: JSON lines, as by -j", 3 },
 	{ "timeline", KEY_TIMELINE, "FILE", 0,
 	  "Write a timeline for ui.perfetto.dev besides; -o FILE.pftrace: nothing else", 3 },
 	{ "buffer", KEY_BUFFER, "MIB", 0,

@@ -63,6 +63,7 @@ REFUSED = {
 }
 
 OPTIONS = """-p --pid -t --tid -n --comm -u --uid -c --cgroup --no-follow -e --calls -m --min-us
+-S --stacks -f --folded
 -x --failed -d --duration -T --timestamp --by -s --sort -N --top -j --json --format -o --output
 --html -S --stacks -f --folded --color --backend -v --verbose -q --quiet -V --version -h --help""".split()
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Linux AIO. It cannot read from sockets asynchronously: IOCB_CMD_PREAD of one sleeps in io_submit().
- * What it has for them since 4.18 is IOCB_CMD_POLL, a report of readiness, once: so this is a loop
- * over readiness that arms again after each report, all that is to be armed in one io_submit().
+ * Linux AIO. It cannot read from sockets asynchronously: IOCB_CMD_PREAD of one sleeps in
+ * io_submit(). What it has for them since 4.18 is IOCB_CMD_POLL, a report of readiness, once: so
+ * this is a loop over readiness that arms again after each report, all that is to be armed in one
+ * io_submit().
  */
 #include "model.h"
 

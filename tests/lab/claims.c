@@ -98,7 +98,8 @@ static void try_poll(const int *fds)
 	for (int i = 0; i < SET; i++)
 		set[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
 	printf(",\"poll_remembers\":%s", poll_remembers(set) ? "true" : "false");
-	printf(",\"poll_writes_only_results\":%s", only_results_written(set, fds) ? "true" : "false");
+	printf(",\"poll_writes_only_results\":%s",
+	       only_results_written(set, fds) ? "true" : "false");
 	printf(",\"poll_more_than_limit\":\"%s\"", poll_too_many());
 	printf(",\"poll_entry_bytes\":%zu", sizeof(*set));
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * ctl [LARGEST]: what epoll_ctl costs, by the size of the set. A line of JSON for each size, CPU
- * time in ns, medians: `add_ns` and `del_ns` of a further descriptor, `mod_ns` of one in the set, picked at
- * random. Each is an eventfd of its own.
+ * time in ns, medians: `add_ns` and `del_ns` of a further descriptor, `mod_ns` of one in the set,
+ * picked at random. Each is an eventfd of its own.
  */
 #include "micro.h"
 

@@ -38,6 +38,7 @@
 /* Opened at a time: less than what a listening socket queues. */
 #define OPEN_BATCH 256
 #define EVENTS 256
+#define OWN_DESCRIPTORS 8
 #define SIZE_MAX_BYTES (60 << 10)
 #define STAMP 14	/* bytes of a message that tell it from all others */
 #define P99_SAMPLES 100
@@ -348,12 +349,16 @@ static void measure(int active, uint64_t think_us, uint64_t warm_ms, uint64_t me
 static void raise_limit(void)
 {
 	struct rlimit limit;
+	char why[128];
 
 	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_cur < (rlim_t)connections + 8)
-		give_up("RLIMIT_NOFILE is too low for so many connections");
+	if (limit.rlim_cur < (rlim_t)connections + OWN_DESCRIPTORS) {
+		snprintf(why, sizeof(why), "%d connections need %d descriptors, there may be %ju",
+			 connections, connections + OWN_DESCRIPTORS, (uintmax_t)limit.rlim_cur);
+		give_up(why);
+	}
 }
 
 static long number(const char *text, long low, long high)

@@ -61,8 +61,6 @@ void loop_run(int listener)
 	if (!peers)
 		fail("memory for clients");
 	nonblocking(listener);
-	if (model->open)
-		model->open();
 	if (model->add && !model->add(listener))
 		fail("the listening socket cannot be watched");
 	/* Those who came before it was watched are no edge either. */

@@ -1,21 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One measurement: a server with its clients, what the clients saw, what it took, and its phases."""
+"""One measurement: a server under load, what its clients saw, what it took, and its phases."""
 
 import json
+import os
 import pathlib
 import select
 import subprocess
+import time
 
 import servers
 
 IOPHASE = servers.ROOT / "iophase"
 PATIENCE_S = 120
 WATCH_PATIENCE_S = 60
+LOST_ELSEWHERE = ("hist_full",)  # no part of these sums
 PHASES = ("blocked", "runnable", "kernel", "copy")
 
 
 class Unserved(Exception):
     """Not all of the connections are served; the text says what was."""
+
+
+class Unwatched(Exception):
+    """iophase does not run; the text says why."""
 
 
 class Driver:
@@ -24,7 +31,7 @@ class Driver:
     def __init__(self, port, connections, size, cpu):
         self.process = subprocess.Popen(
             [servers.BUILD / "driver", "-s", str(size), str(port), str(connections)],
-            preexec_fn=servers.prepare(cpu, None), text=True, bufsize=1,
+            preexec_fn=servers.prepare(cpu, None), start_new_session=True, text=True, bufsize=1,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             self._answer()
@@ -93,43 +100,76 @@ def kernel_kib():
                    if line.startswith(("KernelStack:", "PageTables:", "SecPageTables:")))
 
 
+def busy_s():
+    """CPU time that all of the machine has used, in seconds."""
+    with open("/proc/stat") as stat:
+        ticks = [int(word) for word in stat.readline().split()[1:9]]
+    idle, waiting = ticks[3:5]
+    return (sum(ticks) - idle - waiting) / os.sysconf("SC_CLK_TCK")
+
+
 def load(server, driver, active, think_us, warm_ms, measure_ms):
-    """One run of the load, with what the server took for it."""
+    """One run of the load, with what the server took for it, and what else ran meanwhile."""
     pids = processes_of(server)
-    before = spent(pids)
+    before, busy, start = spent(pids), busy_s(), time.monotonic()
     driver.begin(active, think_us, warm_ms, measure_ms)
     answer = driver.end()
+    wall_s, busy = time.monotonic() - start, busy_s() - busy
     cpu_ns, switches = (now - then for now, then in zip(spent(pids), before))
     total = max(answer["total"], 1)
+    others = busy - cpu_ns / 1e9 - answer["driver_cpu"] * answer["seconds"]
     return {"rate": answer["rate"], "p50_ns": answer["p50_ns"], "p99_ns": answer["p99_ns"],
             "requests": answer["requests"], "driver_cpu": answer["driver_cpu"],
-            "cpu_ns": round(cpu_ns / total), "switches": round(switches / total, 3)}
+            "cpu_ns": round(cpu_ns / total), "switches": round(switches / total, 3),
+            "others": round(max(others, 0) / wall_s, 2)}
 
 
-def watch(server, driver, active, think_us, seconds):
-    """The phases of the server under the same load, by iophase, in a run of its own."""
-    told = subprocess.Popen([IOPHASE, "-j", "-d", str(seconds), "-p", str(server.pid)], text=True,
-                            preexec_fn=servers.farm.die_with_parent, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE)
+def watched(server, driver, active, think_us, seconds, *options):
+    """What iophase says of the server, in a run of its own, and how many answers were given."""
+    told = subprocess.Popen([IOPHASE, "-j", "-d", str(seconds), "-p", str(server.pid), *options],
+                            text=True, preexec_fn=servers.prepare_watcher, start_new_session=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         attached = told.stderr.readline()
         if "watching" not in attached:
-            return {"error": attached.strip() or "iophase ended"}
+            raise Unwatched(attached.strip() or "it ended")
         driver.begin(active, think_us, 0, int(seconds * 1000))
-        report, words = told.communicate(timeout=WATCH_PATIENCE_S)
-        driver.end()
+        try:
+            report, words = told.communicate(timeout=WATCH_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            raise Unwatched(f"it does not end in {WATCH_PATIENCE_S} s") from None
+        finally:
+            answers = driver.end()["total"]
     finally:
         servers.farm.stop(told)
-    return {"error": words.strip()[-200:]} if told.returncode else summary(json.loads(report))
+    if told.returncode:
+        raise Unwatched(words.strip()[-200:])
+    return json.loads(report), answers
 
 
-def summary(report):
+def phases(server, driver, active, think_us, seconds):
+    return summary(*watched(server, driver, active, think_us, seconds))
+
+
+def recognised(server, driver, active, seconds):
+    """The models of input that iophase sees, with their shares of the calls, the largest first."""
+    report, _ = watched(server, driver, active, 0, seconds, "--by", "process,model")
+    shares = {}
+    for row in report["rows"]:
+        share = (row.get("share") or {}).get("calls")
+        if share is not None:
+            shares[row["model"]] = max(share, shares.get(row["model"], 0))
+    return sorted(shares.items(), key=lambda item: -item[1])
+
+
+def summary(report, answers):
     """Nanoseconds of each phase for a request, all calls together; None where nothing was seen.
 
-    Each answer is one output call; a model that sends without one has no figures here.
+    Each answer is one output call; where a model sends without one, those are counted that the
+    clients had.
     """
     rows = report["rows"]
-    requests = sum(row["calls"] for row in rows if row["class"] == "output")
+    requests = sum(row["calls"] for row in rows if row["class"] == "output") or answers
 
     def total(name):
         known = [row[name] for row in rows if row.get(name) is not None]
@@ -143,4 +183,5 @@ def summary(report):
             "requests": requests, "calls": per_request(total("calls")),
             "scanned_per_ready": round(scanned / ready, 2) if scanned and ready else None,
             "waits": sorted({row["call"] for row in rows if row["class"] == "wait"}),
-            "lost": sum(report["lost"].values())}
+            "lost": sum(number for name, number in report["lost"].items()
+                        if name not in LOST_ELSEWHERE)}

@@ -22,8 +22,9 @@ struct model {
 	int (*clients_max)(void);
 	const char *clients_why;
 
-	/* A loop over readiness. Each may be NULL where there is nothing to do. */
+	/* Before it says that it serves: gets what it waits with, or is lacking(). May be NULL. */
 	void (*open)(void);
+	/* A loop over readiness. Each may be NULL where there is nothing to do. */
 	/* A descriptor that is to be watched for WANT_IN; false: it cannot be. */
 	bool (*add)(int fd);
 	/* The wants of a watched descriptor, now `wants`. */

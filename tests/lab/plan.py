@@ -26,6 +26,7 @@ class Plan:
     measure_ms: int
     watch_s: float
     watched: object  # of a point: whether iophase looks at it
+    recognised_at: int  # connections: there, or at fewer, iophase is asked what model it sees
     scan_largest: int
     ctl_largest: int
     budget_s: int  # no point is begun after that
@@ -42,9 +43,11 @@ class Plan:
 
 # Paced: 2,000 requests a second in all, by every connection in turn.
 FULL = Plan(connections=(1, 10, 100, 1000, 9000), rounds=3, warm_ms=100, measure_ms=400,
-            watch_s=0.5, watched=lambda point: True, scan_largest=10000, ctl_largest=100000,
+            watch_s=0.5, watched=lambda point: True, recognised_at=10,
+            scan_largest=10000, ctl_largest=100000,
             budget_s=1020, limit_s=1190, paced={100: 50000, 1000: 500000})
 
 QUICK = Plan(connections=(1, 100, 1000), rounds=1, warm_ms=30, measure_ms=120, watch_s=0.2,
-             watched=lambda point: point == Point(100, 100), scan_largest=1000, ctl_largest=10000,
+             watched=lambda point: point == Point(100, 100), recognised_at=0,
+             scan_largest=1000, ctl_largest=10000,
              budget_s=95, limit_s=118)

@@ -4,8 +4,8 @@
 # make lab ARGS=--write   also writes the figures into docs/models.md, and the charts
 
 LAB := $(OUT)/tests/lab
-LAB_SERVER := $(patsubst %,$(LAB)/%.o,server peer loop serial process thread pool polling select poll \
-		epoll signal aio uring)
+LAB_SERVER := $(patsubst %,$(LAB)/%.o,server peer loop serial process thread pool polling \
+		select poll epoll signal aio uring)
 LAB_PROGRAMS := $(patsubst %,$(LAB)/%,server driver scan ctl claims fdset fdset-fortified)
 
 .PHONY: lab lab-build
@@ -27,7 +27,8 @@ $(LAB)/%: tests/lab/%.c | $(LAB)
 # The same mistake, with and without the check that distributions build their packages with.
 $(LAB)/fdset: CFLAGS += -U_FORTIFY_SOURCE
 $(LAB)/fdset-fortified: tests/lab/fdset.c | $(LAB)
-	$(call say,CC,$<)$(CC) $(CFLAGS) -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -MMD -MP -MF $@.d -o $@ $<
+	$(call say,CC,$<)$(CC) $(CFLAGS) -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -MMD -MP -MF $@.d \
+		-o $@ $<
 
 $(LAB):
 	$(Q)mkdir -p $@

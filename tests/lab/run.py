@@ -28,6 +28,7 @@ import tap  # noqa: E402
 
 SIZE_BYTES = 64
 DRIVER_CPU, SERVER_CPU = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
+RECOGNISE_S = 0.5
 RESULT = servers.BUILD / "lab.json"
 
 
@@ -66,6 +67,15 @@ def examine(name):
     return verdict
 
 
+def attempt(look, *args):
+    """What iophase says; None if it cannot be run, which costs no other figure."""
+    try:
+        return look(*args)
+    except measure.Unwatched as reason:
+        print(f"iophase: {reason}", file=sys.stderr)
+        return None
+
+
 class Lab:
     def __init__(self, chosen, names):
         self.plan = chosen
@@ -76,6 +86,7 @@ class Lab:
         self.tests = {}
         self.cannot = {}
         self.left_out = []
+        self.recognised = {}
 
     def late(self):
         return time.monotonic() - self.start > self.plan.budget_s
@@ -100,7 +111,7 @@ class Lab:
         for number in range(self.plan.rounds):
             for connections in self.plan.connections:
                 for name in self.measurable():
-                    if (name, connections) in self.cannot:
+                    if self.overcrowded(name, connections):
                         continue
                     if self.late():
                         self.left_out.append(f"{name}, {connections} connections, "
@@ -110,6 +121,14 @@ class Lab:
             print(f"round {number + 1} of {self.plan.rounds} after "
                   f"{time.monotonic() - self.start:.0f} s", flush=True)
 
+    def overcrowded(self, name, connections):
+        """Who cannot serve fewer is not tried with more."""
+        fewer = [known for known in self.plan.connections
+                 if known <= connections and (name, known) in self.cannot]
+        if fewer:
+            self.cannot.setdefault((name, connections), f"not with {fewer[0]} either")
+        return bool(fewer)
+
     def visit(self, name, connections, number):
         """All points of one server with so many connections, in one round."""
         try:
@@ -117,7 +136,7 @@ class Lab:
         except measure.Unserved as reason:
             self.cannot[name, connections] = str(reason)
         except (servers.Lacking, RuntimeError) as reason:
-            self.cannot[name, connections] = f"the server: {reason}"
+            self.cannot[name, connections] = str(reason)
 
     def measure(self, name, connections, number):
         kernel_kib = measure.kernel_kib()
@@ -132,11 +151,16 @@ class Lab:
                 known["rounds"].append(measure.load(*load, self.plan.warm_ms,
                                                     self.plan.measure_ms))
                 if number == 0 and self.plan.watched(point):
-                    known["iophase"] = measure.watch(*load, self.plan.watch_s)
+                    known["iophase"] = attempt(measure.phases, *load, self.plan.watch_s)
+            if number == 0 and connections <= self.plan.recognised_at:
+                active = max(1, connections // 2)
+                self.recognised[name] = attempt(measure.recognised, server, driver, active,
+                                                RECOGNISE_S)
 
     def result(self):
         return {
             "models": self.models, "tests": self.tests, "left_out": self.left_out,
+            "recognised": self.recognised,
             "cannot": [{"model": name, "connections": connections, "why": why}
                        for (name, connections), why in self.cannot.items()],
             "points": [{"model": name, "connections": point.connections, "active": point.active,
@@ -148,7 +172,7 @@ class Lab:
 def lines_of(*argv):
     told = subprocess.run([str(word) for word in argv], check=True, text=True,
                           preexec_fn=servers.prepare(SERVER_CPU, None),
-                          stdout=subprocess.PIPE).stdout
+                          start_new_session=True, stdout=subprocess.PIPE).stdout
     return [json.loads(line) for line in told.splitlines()]
 
 

@@ -10,7 +10,7 @@ static int clients_max(void)
 	int lowest = dup(0);
 
 	close(lowest);
-	return FD_SETSIZE - lowest - 1;	/* and the listening socket */
+	return FD_SETSIZE - lowest;	/* the listening socket has its own already */
 }
 
 /* FD_SET() of more than it has bits for writes into the memory behind the set. */

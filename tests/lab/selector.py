@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "servers"))
 import eventloop  # noqa: E402
 
 LINE_MAX_BYTES = 64 << 10
-OWN_DESCRIPTORS = 5  # the standard ones, the listener, and one to find that there are no more
+OWN_DESCRIPTORS = 4  # the standard ones and the listener
 
 
 class Server(eventloop.Server):

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * server MODEL [PORT]: the echo and chat service of peer.h on 127.0.0.1, in one of the models of
- * models.def; -l lists them. When it is ready it says where and what on one line of JSON. Exit status: 1 for a
- * failure, 2 for a mistake on the command line, 77 when the kernel does not have the model.
+ * models.def; -l lists them. When it is ready it says where and what on one line of JSON. Exit
+ * status: 1 for a failure, 2 for a mistake on the command line, 77 when the kernel does not have
+ * the model.
  */
 #include "model.h"
 
@@ -150,6 +151,8 @@ int main(int argc, char **argv)
 	raise_limit();
 	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	listener = listener_open((uint16_t)port);
+	if (model->open)
+		model->open();
 	announce(argv[1], listener);
 	(model->run ?: loop_run)(listener);
 }

@@ -10,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bench"))
 from figures import UNKNOWN, Table, machine  # noqa: E402, F401  (machine is of use to others)
 
 BASE = "epoll-lt"
+CALLS_WHOLE = 1.5
 PHASES = ("blocked", "runnable", "kernel", "copy")
 
 
@@ -47,7 +48,8 @@ def preface(result):
     limit = result["limits"]
     return (f"{result['machine']}; {result['date']}; load before: {result['load_before']:.2f}\n"
             f"server on CPU {result['server_cpu']}, clients on CPU {result['driver_cpu']} of "
-            f"{limit['cpus']}; messages of {result['size_bytes']} bytes\n"
+            f"{limit['cpus']}, both ahead of other work (nice -20); messages of "
+            f"{result['size_bytes']} bytes\n"
             f"limits met: {limit['descriptors']:,} descriptors a process, {limit['ports']:,} "
             f"ports, {limit['pids']:,} tasks, {limit['backlog']:,} waiting to be accepted, "
             f"{limit['aio_requests']:,} AIO requests, {limit['queued_signals']:,} queued signals; "
@@ -86,19 +88,52 @@ class Points:
         connections, active, think_us = key
         return f"{active:,} of {connections:,}" + (" paced" if think_us else "")
 
-    def matrix(self, title, cell, note=""):
+    def share(self, percent):
+        """Those in which so many of the connections are active, without thinking."""
+        return [(connections, active, think_us) for connections, active, think_us in self.keys
+                if active == max(1, connections * percent // 100) and not think_us]
+
+    def matrix(self, title, cell, note="", keys=None):
         """A row a model, a column a point; what was not measured is unknown."""
-        table = Table(title, ["model", *map(self.head, self.keys)], note)
+        keys = keys or self.keys
+        table = Table(title, ["model", *map(self.head, keys)], note)
         for name in self.models:
             table.add(name, *(cell(self.found[key][name], key) if name in self.found[key]
-                              else UNKNOWN for key in self.keys))
+                              else UNKNOWN for key in keys))
         return table
 
 
-def phases(point):
+def watched(point):
+    """What iophase saw, if it saw the calls whole: each answer is a read and a write at least.
+
+    A call that began before it was watched does not count: of a thread that sleeps long, none does.
+    """
     seen = point["iophase"] or {}
-    return [*(us(seen.get(phase)) for phase in PHASES), digits(seen.get("scanned_per_ready")) +
-            (" LOST" if seen.get("lost") else "")]
+    by_request = "io_uring_enter" in seen.get("waits", ())
+    whole = by_request or (seen.get("calls") or 0) >= CALLS_WHOLE
+    return seen if whole else {}
+
+
+def lost(seen):
+    """The mark of a figure of iophase that lost events, by its own count."""
+    return f" (lost {seen['lost']:,})" if seen.get("lost") else ""
+
+
+def phases(point):
+    seen = watched(point)
+    return [*(us(seen.get(phase)) for phase in PHASES),
+            digits(seen.get("scanned_per_ready")) + lost(seen)]
+
+
+def phases_cell(point):
+    seen = watched(point)
+    return " / ".join(us(seen.get(phase)) for phase in PHASES) + lost(seen) if seen else UNKNOWN
+
+
+def scanned_cell(point):
+    seen = watched(point)
+    found = seen.get("scanned_per_ready")
+    return digits(found) + lost(seen) if found is not None else UNKNOWN
 
 
 def point_table(points, key):
@@ -123,8 +158,8 @@ def scan_tables(result):
                      ["descriptors", *(f"{way}, {case}" for case in ("sleeps", "one is ready",
                                                                      "all are ready")
                                        for way in ("select", "poll", "epoll"))])
-    parts = Table("Of that, when one is ready and it is the last: what goes into the sets, and what "
-                  "user space adds",
+    parts = Table("Of that, when one is ready and it is the last: what goes into the sets, and "
+                  "what user space adds",
                   ["descriptors", "select: sets, us", "% of call", "poll: sets, us", "% of call",
                    "user's walk, select", "user's walk, poll"])
     for row in rows:
@@ -148,15 +183,34 @@ def ctl_table(result):
     return table
 
 
+def recognised_table(result):
+    table = Table("What iophase takes each server for (--by process,model): share of its calls",
+                  ["server", "model seen", "others seen"])
+    for name, seen in result["recognised"].items():
+        said = [f"{model} {100 * share:.1f} %" for model, share in seen or []]
+        table.add(name, said[0] if said else UNKNOWN, ", ".join(said[1:]) or "none")
+    return table
+
+
+def noise(result):
+    others = [one["others"] for point in result["points"] for one in point["rounds"]]
+    if not others:
+        return "nothing was measured"
+    return (f"others used {statistics.median(others):.2f} of the {result['limits']['cpus']} CPUs "
+            f"meanwhile (median; at most {max(others):.2f})")
+
+
 def cannot_table(result):
-    table = Table("What could not be measured, and why", ["model", "connections", "why"])
+    table = Table("What could not be measured, and why", ["model", "what", "why"])
     for name, model in result["models"].items():
         if model.get("lacking"):
             table.add(name, "all", model["lacking"])
         for what, why in result["tests"].get(name, {}).get("failed", []):
             table.add(name, "all", f"fails the test of {what}: {why}")
+        for what, why in result["tests"].get(name, {}).get("cannot", []):
+            table.add(name, f"the test of {what}", why)
     for entry in result["cannot"]:
-        table.add(entry["model"], f"{entry['connections']:,}", entry["why"])
+        table.add(entry["model"], f"{entry['connections']:,} connections", entry["why"])
     for entry in result["left_out"]:
         table.add(*entry.split(", ", 2)[:2], "no time was left: " + entry.split(", ", 2)[2])
     return table
@@ -165,8 +219,8 @@ def cannot_table(result):
 def fdset_lines(result):
     plain, checked = result["fdset"], result["fdset_fortified"]
     return [
-        f"FD_SET({plain['descriptor']}) wrote {plain['set_writes_behind_bytes']} byte behind the "
-        f"set; built with _FORTIFY_SOURCE it ended the program by signal "
+        f"FD_SET({plain['descriptor']}) wrote {plain['set_writes_behind_bytes']} byte of the "
+        f"memory behind the set; built with _FORTIFY_SOURCE it ended the program by signal "
         f"{checked['set_ends_by_signal']}",
         f"select() of {plain['descriptor'] + 1} descriptors with an fd_set took the memory behind "
         f"it for descriptors: {plain['select_fails_with']} where those are not open; where they "
@@ -194,13 +248,10 @@ def claims_lines(result):
 
 def text(result):
     points = Points(result)
-    parts = [table.text() for table in
-             [*(point_table(points, key) for key in points.keys), *scan_tables(result),
-              ctl_table(result)]]
-    cannot = cannot_table(result)
-    if cannot.rows:
-        parts.append(cannot.text())
-    return "\n".join([*parts, "", *fdset_lines(result), *claims_lines(result)])
+    every = [*(point_table(points, key) for key in points.keys), *scan_tables(result),
+             ctl_table(result), recognised_table(result), cannot_table(result)]
+    parts = [table.text() for table in every if table.rows]
+    return "\n".join([*parts, "", noise(result), *fdset_lines(result), *claims_lines(result)])
 
 
 def against(points, figure):
@@ -220,9 +271,9 @@ def markdown_tables(result):
                         lambda point, _: spread(point["rounds"], "cpu_ns", us), several)
     yield points.matrix(f"The same, over that of {BASE}", against(points, "cpu_ns"))
     yield points.matrix("Requests a second",
-                        lambda point, _: spread(point["rounds"], "rate", digits),
+                        lambda point, _: digits(median(point["rounds"], "rate")),
                         "The clients are one thread on the other CPU: see below how much of it "
-                        "they used. " + several)
+                        "they used.")
     yield points.matrix("Share of its CPU that the driver of the clients used",
                         lambda point, _: digits(median(point["rounds"], "driver_cpu")),
                         "Close to 1, requests a second are the driver's limit, not the server's.")
@@ -236,25 +287,27 @@ def markdown_tables(result):
                         lambda point, _: f"{mib(point['memory']['resident_kib'])} + "
                                          f"{mib(max(point['memory']['kernel_kib'], 0))}",
                         "Shared pages divided among those who share them. The second figure is "
-                        "the growth of the whole machine's, once; sockets are in neither.")
-    for title, figure in [*((f"{phase}, us for a request", phase) for phase in PHASES),
-                          ("readiness checks for each descriptor found ready",
-                           "scanned_per_ready")]:
-        show = digits if figure == "scanned_per_ready" else us
-        yield points.matrix(f"iophase: {title}",
-                            lambda point, _, figure=figure, show=show:
-                            show((point["iophase"] or {}).get(figure)))
+                        "the growth of the whole machine's, once; sockets are in neither.",
+                        points.share(100))
+    yield points.matrix("iophase: blocked / runnable / kernel / copy, us for a request",
+                        lambda point, _: phases_cell(point),
+                        "All calls and all threads of the server together, 10 % of the "
+                        "connections active: a thousand threads that wait a millisecond each "
+                        "were blocked for a second. KERNEL has what was sent in it. Events that "
+                        "iophase says it lost are counted; of many processes most are entries of "
+                        "histograms, from which no figure is taken here.", points.share(10))
+    yield points.matrix("iophase: readiness checks for each descriptor found ready",
+                        lambda point, _: scanned_cell(point))
+    yield recognised_table(result)
     yield from scan_tables(result)
     yield ctl_table(result)
-    cannot = cannot_table(result)
-    if cannot.rows:
-        yield cannot
+    yield cannot_table(result)
 
 
 def markdown(result):
     lines = [*preface(result).splitlines(),
              f"{result['rounds']} rounds of {result['measure_ms']} ms after {result['warm_ms']} ms "
-             f"of warming up, the servers in turn; {result['seconds']} s in all."]
+             f"of warming up, the servers in turn; {result['seconds']} s in all; {noise(result)}."]
     parts = ["  \n".join(lines)]
     parts += [table.markdown(level=3) for table in markdown_tables(result)]
     parts += ["", "### What single programs found", ""]

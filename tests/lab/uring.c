@@ -180,7 +180,6 @@ static void run(int listener)
 	struct io_uring_cqe *cqe;
 	unsigned int head, seen;
 
-	open_ring();
 	nonblocking(listener);
 	ask_door(listener);
 	for (;;) {
@@ -206,6 +205,7 @@ static void run(int listener)
 
 const struct model model_uring = {
 	.about = "io_uring: a read asked for on each connection, one write at a time",
+	.open = open_ring,
 	.run = run,
 	.changed = changed,
 	.sends = true,

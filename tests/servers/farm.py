@@ -42,7 +42,7 @@ http {
     uwsgi_temp_path temp;
     scgi_temp_path temp;
     keepalive_requests 1000000;
-    sendfile on;
+    %(files)s
     tcp_nopush %(nopush)s;
     tcp_nodelay on;
     server {
@@ -84,10 +84,12 @@ def redis(home, port, hz=10, appendonly="no"):
             "--hz", hz]
 
 
-def nginx(home, port, nopush="off", workers=1, backend=None):
+def nginx(home, port, nopush="off", workers=1, backend=None, aio="off"):
     proxy = PROXY % (int(backend), int(backend)) if backend else ""
     (home / "nginx.conf").write_text(NGINX % {"port": port, "nopush": nopush,
-                                              "workers": workers, "proxy": proxy})
+                                              "workers": workers, "proxy": proxy,
+                                              "files": "sendfile on;" if aio == "off" else
+                                                       f"sendfile off; aio {aio};"})
     (home / "page").write_bytes(PAGE)
     (home / "large").write_bytes(PAGE * (LARGE_BYTES // len(PAGE)))
     return ["nginx", "-p", f"{home}/", "-c", home / "nginx.conf", "-e", home / "error.log"]
@@ -119,6 +121,10 @@ def java(home, port):
     return ["java", "-XX:TieredStopAtLevel=1", HERE / "Echo.java", port]
 
 
+def threads(home, port):
+    return ["java", "-XX:TieredStopAtLevel=1", HERE / "Threads.java", port]
+
+
 def go(home, port):
     subprocess.run(["go", "build", "-o", home / "echo", HERE / "echo.go"], check=True,
                    env={**os.environ, "CGO_ENABLED": "0", "GOCACHE": str(home / "cache")})
@@ -145,10 +151,10 @@ def chat(home, port, selector="epoll"):
 
 
 PROGRAMS = {"redis": "redis-server", "echo": PYTHON, "chat": PYTHON, "asyncio": PYTHON,
-            "java": "javac", "postgres": "pgbench"}
+            "java": "javac", "threads": "javac", "postgres": "pgbench"}
 FORKING = ("nginx",)
 RECIPES = {make.__name__: make for make in (redis, nginx, memcached, haproxy, node, echo, chat,
-                                             asyncio, java, go, postgres)}
+                                             asyncio, java, threads, go, postgres)}
 
 
 class Server:

@@ -319,12 +319,16 @@ def main():
                         default=harness.ROOT / ".output/tests/truth")
     parser.add_argument("--backend")
     parser.add_argument("--batch", action="store_true", help="as many in one run as can be")
+    parser.add_argument("--what", choices=("objects", "models"),
+                        help="descriptors and event loops only, or models of input only")
     parser.add_argument("--big", action="store_true", help="those that need many descriptors")
     parser.add_argument("cases", nargs="*", help="names, or patterns of them")
     args = parser.parse_args()
     tap = harness.Tap()
     cases = [case for case in (BIG_CASES if args.big else CASES)
              if not args.cases or any(fnmatch.fnmatch(case.name, p) for p in args.cases)]
+    if args.what:
+        cases = [case for case in cases if ("model" in case.by) == (args.what == "models")]
     if args.batch:
         together = [case for case in cases if case.how == ""]
         run_batch(together, args, tap)

@@ -62,6 +62,24 @@ static void defaults(void **state)
 		assert_true(options.selected[i]);
 }
 
+/* Models are of processes, threads or descriptors, and of all calls. */
+static void models(void **state)
+{
+	(void)state;
+	accepted("--by model");
+	assert_int_equal(options.by, BY_PROCESS | BY_MODEL);
+	accepted("--by thread,model");
+	assert_int_equal(options.by, BY_PROCESS | BY_THREAD | BY_MODEL);
+	accepted("--by fd,model");
+	assert_int_equal(options.by, BY_PROCESS | BY_FD | BY_MODEL);
+	refused("--by call,model");
+	refused("--by loop,model");
+	refused("--by fd,thread,model");
+	refused("--by model -e read");
+	refused("--by model -m 5");
+	refused("--by model -x");
+}
+
 static void times(void **state)
 {
 	(void)state;
@@ -229,7 +247,7 @@ static void command(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults), cmocka_unit_test(times), cmocka_unit_test(ids),
+		cmocka_unit_test(defaults), cmocka_unit_test(models), cmocka_unit_test(times), cmocka_unit_test(ids),
 		cmocka_unit_test(too_many_ids), cmocka_unit_test(names),
 		cmocka_unit_test(choices), cmocka_unit_test(by), cmocka_unit_test(selection),
 		cmocka_unit_test(command),

@@ -15,6 +15,7 @@ ROWS := $(call objects,model/rows model/calls fail)
 $(UNIT)/text.test: $(call objects,text)
 $(UNIT)/calls.test: $(call objects,model/calls)
 $(UNIT)/fd.test: $(ROWS) $(call objects,model/fd text)
+$(UNIT)/models.test: $(ROWS) $(call objects,model/models)
 $(UNIT)/rows.test: $(ROWS)
 $(UNIT)/rules.test: $(ROWS) $(call objects,$(patsubst user/%.c,%,$(wildcard user/doctor/rules*.c)) \
 		    doctor/finding doctor/habits model/fd text) $(wildcard tests/unit/rules/* user/doctor/*.h user/doctor/*.def)
@@ -42,7 +43,8 @@ $(UNIT)/stack.test: private CPPFLAGS += -DUNIT_SOURCES='"$(CURDIR)/tests/unit"'
 SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANITIZED := $(patsubst user/%.c,$(OUT)/sanitized/%.o,$(wildcard \
 	user/model/*.c user/output/*.c user/saved/*.c user/report/*.c user/stack/*.c user/doctor/*.c) \
-	user/fail.c user/text.c user/options.c user/weigh/weights.c user/sink.c user/hooks/parts.c user/hooks/backend.c)
+	user/fail.c user/text.c user/options.c user/sink.c user/hooks/parts.c user/hooks/backend.c \
+	user/weigh/weights.c)
 
 $(OUT)/sanitized/%.o: user/%.c $(OUT)/iophase.skel.h
 	$(Q)mkdir -p $(@D)

@@ -35,14 +35,15 @@ Cell = collections.namedtuple("Cell", "kernel backend append suite")
 # hooks: every hook loaded and attached, those chosen as expected, one program counted right, and
 # what is lost when hooks are pre-empted; truth: all truth programs, with each backend; lacking: on
 # one kernel, without types that only programs on functions read. These are part of make test. fds:
-# the programs about descriptors and loops; doctor: faults that sleep, and their twins; exact: backends against each other; full: hooks,
+# the programs about descriptors and loops; models: those about models of input, with each backend; doctor: faults that sleep, and their twins; exact: backends against each other; full: hooks,
 # pre-empted everywhere.
 HOOKS = ("python3 tests/truth/run.py --only 'every call in one thread'; "
          "python3 tests/exact/run.py --stress-only")
 SUITES = {
     "hooks": HOOKS,
     "truth": "python3 tests/truth/run.py --batch --figures /out/figures.json{options}",
-    "fds": "python3 tests/truth/fds.py --batch",
+    "fds": "python3 tests/truth/fds.py --batch --what objects",
+    "models": "python3 tests/truth/fds.py --batch --what models{options}",
     "doctor": "python3 tests/doctor/run.py --together{options}",
     "exact": "python3 tests/exact/run.py",
     "full": HOOKS,
@@ -142,7 +143,7 @@ def cells_of(kernel, args):
         yield Cell(kernel, None, args.append, "truth")
         return
     for suite in args.suite or SUITES:
-        if suite in ("truth", "doctor"):
+        if suite in ("truth", "doctor", "models"):
             for backend in args.backend or BACKENDS:
                 yield Cell(kernel, backend, args.append, suite)
         elif suite == "lacking":

@@ -85,6 +85,9 @@ void judge_kernel_spin(const struct chart *chart, const struct rule *rule, const
 	if (!few || sum->long_waits < chart_threshold(chart, THRESHOLD_long_waits) ||
 	    !sum->long_waits || sum->events > sum->waits * SCANNED_FEW)
 		return;
+	/* It may well be what a hypervisor took: that counts as time on the CPU. */
+	if (chart->reading->steal_ns * 2 > sum->long_wait_ns)
+		return;
 	finding = chart_find(chart, rule, row);
 	finding_say(finding, "%s took %s%s on the CPU, in the kernel, with few descriptors to scan",
 		    text_counted(sum->long_waits, "wait").buf,
@@ -158,6 +161,14 @@ static double under_way_ns(const struct chart *chart, const struct row *row)
 	return now_ns - waited_ns;
 }
 
+/* The same without what it waited for a CPU, which is not its own doing. */
+static double under_way_own_ns(const struct row *row, double turning_ns)
+{
+	double runnable_ns = row->loop->turning_runnable_ns;
+
+	return turning_ns > runnable_ns ? turning_ns - runnable_ns : 0;
+}
+
 /* Descriptors of an epoll loop in which something has waited since its turn under way began. */
 static u32 waiting_in(const struct chart *chart, const struct row *loop, double turning_ns)
 {
@@ -209,8 +220,8 @@ static void slow_turn_say(struct finding *finding, const struct row *row, u32 wa
 void judge_slow_turn(const struct chart *chart, const struct rule *rule, const struct row *row)
 {
 	const struct loop_sum *sum = sum_of(row);
-	double turning_ns = under_way_ns(chart, row);
-	bool stuck = turning_ns && turning_ns >= chart_threshold(chart, THRESHOLD_slow_turn) * MS;
+	double turning_ns = under_way_ns(chart, row), own_ns = under_way_own_ns(row, turning_ns);
+	bool stuck = own_ns && own_ns >= chart_threshold(chart, THRESHOLD_slow_turn) * MS;
 	u32 waiting = stuck ? waiting_in(chart, row, turning_ns) : 0;
 	bool blocked = sum->slow_blocked_ns * 2 > sum->slow_ns;
 	struct finding *finding;
@@ -219,7 +230,7 @@ void judge_slow_turn(const struct chart *chart, const struct rule *rule, const s
 	    !loop_multiplexes(row))
 		return;
 	finding = chart_find(chart, rule, row);
-	slow_turn_say(finding, row, waiting, turning_ns);
+	slow_turn_say(finding, row, waiting, own_ns);
 	finding->advice = turn_advice(sum);
 	if (sum->slow_turns) {
 		finding_note(finding, "slow_turns", sum->slow_turns);
@@ -231,10 +242,10 @@ void judge_slow_turn(const struct chart *chart, const struct rule *rule, const s
 	}
 	finding_note(finding, "turns", sum->turns);
 	if (waiting) {
-		finding_note(finding, "under_way_ns", turning_ns);
+		finding_note(finding, "under_way_ns", own_ns);
 		finding_note(finding, "waiting", waiting);
 	}
-	finding->stall_ms = (slow_own_ns(sum) + (waiting ? turning_ns : 0)) / MS;
+	finding->stall_ms = (slow_own_ns(sum) + (waiting ? own_ns : 0)) / MS;
 	finding_weigh(finding);
 	stack_of_loop(finding, row, blocked ? STACK_SLEEP : STACK_TURN);
 	stack_of_loop(finding, row, blocked ? STACK_TURN : STACK_SLEEP);

@@ -20,12 +20,6 @@ const char *watch_name(u8 watch);
  */
 struct text fd_name(const struct row_fd *fd, struct text (*escape)(const char *, size_t));
 
-/*
- * Looks up the path of an open file now, for a name that is to be made when the file, or the machine, is
- * out of reach; fd->path is set.
- */
-void fd_find_path(struct row_fd *fd);
-
 /* How it is waited for: "LT", "ET", with "1" for one-shot and "X" for exclusive; "poll"; "-". */
 struct text fd_watch(const struct row_fd *fd);
 
@@ -34,6 +28,12 @@ u32 fd_left(const struct row_fd *fd);
 
 /* "epoll 5", by the number of the instance; "poll 123", "select 123" of a thread. */
 struct text loop_name(const struct event_loop *loop);
+
+/*
+ * Looks up the path of an open file now, for a name that is to be made when the file, or the machine, is
+ * out of reach; fd->path is set.
+ */
+void fd_find_path(struct row_fd *fd);
 
 /* "established", ... of a TCP socket when it was read or closed; NULL: none, or not known. */
 const char *tcp_state_name(const struct row_fd *fd);

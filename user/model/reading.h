@@ -64,8 +64,10 @@ struct reading {
 	u64 losses[NR_LOSSES];
 	struct turning {
 		u32 threads;
-		u64 oldest_ns;	/* how long the first of them has been in its turn */
+		u64 oldest_ns;	/* how long the first of them has been in its turn, */
+		u64 runnable_ns;	/* of which it waited for a CPU */
 	} turning[LOOP_ROWS];	/* by row of the loops, those in a turn now */
+	u64 steal_ns;		/* that a hypervisor took since the watch began, of all CPUs */
 	bool asked_bound;	/* the size of an epoll set turned out not to be known exactly */
 };
 

@@ -54,7 +54,8 @@ struct row_loop {
 	struct event_loop figures;
 	u64 descriptors;	/* that it waits for now; ASKED_UNKNOWN */
 	u32 turning;		/* threads that were in a turn of it when it was read */
-	u64 turning_ns;		/* for how long the first of them had been */
+	u64 turning_ns;		/* for how long the first of them had been, */
+	u64 turning_runnable_ns;	/* and of that waited for a CPU */
 };
 
 /* Parts of the whole, 0..1; -1 where there is no whole. */

@@ -80,7 +80,8 @@ static struct text column_time(const struct row *row)
 
 static struct text column_blocked(const struct row *row)
 {
-	return text_ns(sum_of(row)->blocked_ns + sum_of(row)->wait_blocked_ns);
+	return text_ns(sum_of(row)->blocked_ns + sum_of(row)->wait_blocked_ns +
+		       sum_of(row)->submit_blocked_ns);
 }
 
 static struct text column_cpu(const struct row *row)

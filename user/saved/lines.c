@@ -145,6 +145,7 @@ static const struct column loop_columns[] = {
 	ROW(known, loop.descriptors, "descriptors"),
 	ROW(number, loop.turning, "turning"),
 	ROW(number, loop.turning_ns, "turning_ns"),
+	ROW(number, loop.turning_runnable_ns, "turning_runnable_ns"),
 	/* struct event_loop */
 	ROW(hex, loop.figures.key.proc, "of_process"),
 	ROW(hex, loop.figures.key.ep, "instance"),

@@ -59,6 +59,7 @@ static bool take_head(struct saved_record *record, const json_t *head)
 	report->duration_ns = json_integer_value(duration);
 	report->last = json_is_true(json_object_get(head, "last"));
 	record->reading.now_ns = json_integer_value(json_object_get(head, "now_ns"));
+	record->reading.steal_ns = json_integer_value(json_object_get(head, "steal_ns"));
 	record->reading.asked_bound = json_is_true(json_object_get(head, "asked_bound"));
 	return json_integer_value(duration) > 0 && report->at.tv_nsec >= 0 &&
 	       report->at.tv_nsec < (long)NS_PER_SEC;

@@ -263,10 +263,11 @@ static void put_record(FILE *out, enum record_kind kind, const struct report *re
 	const struct reading *reading = report->reading;
 
 	fprintf(out, "{\"record\":\"%s\",\"at_s\":%lld,\"at_ns\":%ld,\"duration_ns\":%llu"
-		",\"now_ns\":%llu,\"asked_bound\":%s,\"last\":%s}\n", record_words[kind],
+		",\"now_ns\":%llu,\"steal_ns\":%llu,\"asked_bound\":%s,\"last\":%s}\n", record_words[kind],
 		(long long)report->at.tv_sec, report->at.tv_nsec,
 		(unsigned long long)report->duration_ns, (unsigned long long)reading->now_ns,
-		reading->asked_bound ? "true" : "false", report->last ? "true" : "false");
+		(unsigned long long)reading->steal_ns, reading->asked_bound ? "true" : "false",
+		report->last ? "true" : "false");
 	line_put(out, LINE_LOSSES, reading->losses);
 	line_put(out, LINE_COST, report->cost);
 	put_calls(out, LINE_CALL, &reading->rows);

@@ -49,6 +49,7 @@ static void add_loop(struct session *session, struct rows *rows, u32 i,
 		loop.descriptors = descriptors_of(session, &loop.figures);
 		loop.turning = turning->threads;
 		loop.turning_ns = turning->oldest_ns;
+		loop.turning_runnable_ns = turning->runnable_ns;
 	}
 	/* A row is used again only when its process has ended. */
 	row = rows_get(rows, (struct row_key){ .proc = loop.figures.key.proc,

@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "fail.h"
 #include "session/reader.h"
+#include "session/steal.h"
 
 /* Calls not asked for can be routed all the same, to follow epoll sets: not shown. */
 static bool shown(const struct session *session, u32 call)
@@ -90,8 +91,12 @@ static void add_turning(struct reading *reading, const struct thread_record *rec
 	u64 age_ns = reading->now_ns > record->turn_ns ? reading->now_ns - record->turn_ns : 0;
 
 	turning->threads++;
-	if (age_ns > turning->oldest_ns)
-		turning->oldest_ns = age_ns;
+	if (age_ns <= turning->oldest_ns)
+		return;
+	turning->oldest_ns = age_ns;
+	turning->runnable_ns = record->turn_runnable_ns;
+	if (record->wants_cpu_ns && record->wants_cpu_ns < reading->now_ns)
+		turning->runnable_ns += reading->now_ns - record->wants_cpu_ns;
 }
 
 static int add_thread(struct session *session, struct reading *reading,
@@ -345,6 +350,7 @@ static int read_once(struct session *session, struct reading *reading, bool desc
 	if (session->options->everything)
 		rows_init(&reading->by_thread, BY_PROCESS | BY_THREAD | BY_CALL);
 	reading->now_ns = session->stopped_ns ? : clock_ns();
+	reading->steal_ns = steal_ns() - session->steal_ns;
 	err = read_threads(session, reading);
 	if (err)
 		return err;

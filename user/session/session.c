@@ -23,6 +23,7 @@
 #include "fail.h"
 #include "hooks/kernel.h"
 #include "session/session_private.h"
+#include "session/steal.h"
 #include "trace.h"
 
 static int add_ids(struct bpf_map *map, const struct id_list *list)
@@ -405,6 +406,7 @@ int session_start(struct session *session)
 	if (!err && session->hooks.descriptors)
 		err = epolls_count(session);
 	session->begin_ns = clock_ns();
+	session->steal_ns = steal_ns();
 	/* Only now does anything begin to be watched. */
 	err = err ? : adopt(session);
 	err = err ? : epolls_count(session);

@@ -28,6 +28,7 @@ struct session {
 	struct reading retired;	/* rows of processes that ended, taken out of the kernel */
 	u64 retired_at;		/* folds of ended threads then */
 	u64 begin_ns;		/* CLOCK_MONOTONIC when the watch began */
+	u64 steal_ns;		/* when the watch began */
 	u64 stopped_ns;		/* CLOCK_MONOTONIC when the counting ended, 0: not yet */
 	u32 readings;		/* number of the last one */
 	struct buffer buffer;	/* of the last iteration */
