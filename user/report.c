@@ -16,13 +16,15 @@
 #include "model/view.h"
 #include "options.h"
 #include "output/output.h"
+#include "report/diff.h"
 #include "report/page.h"
 #include "saved/saved.h"
 #include "sink.h"
 
 struct request {
 	struct options options;		/* first: parsers are handed it as their input */
-	const char *session;
+	const char *session, *other;	/* the second one of --diff */
+	bool diff;
 	bool total;			/* all of the time, not each interval */
 	bool doctor;			/* what is wrong with it, instead of rows */
 	const char *sets[NR_THRESHOLDS];	/* of --set, in their order */
@@ -30,10 +32,11 @@ struct request {
 	const char *fail_on;		/* NULL: nothing */
 };
 
-enum { KEY_TOTAL = 640, KEY_DOCTOR, KEY_SET, KEY_FAIL_ON };
+enum { KEY_TOTAL = 640, KEY_DIFF, KEY_DOCTOR, KEY_SET, KEY_FAIL_ON };
 
 static const struct argp_option option_table[] = {
 	{ "total", KEY_TOTAL, 0, 0, "All of the time as one report, where there was one for each interval", 3 },
+	{ "diff", KEY_DIFF, 0, 0, "Two sessions, before and after a change, beside each other", 3 },
 	{ "doctor", KEY_DOCTOR, 0, 0, "Print what is wrong, by the rules of iophase doctor", 3 },
 	{ "set", KEY_SET, "RULE.NAME=VALUE", 0,
 	  "From when on a rule speaks (repeatable); default: as it was when it was saved", 3 },
@@ -66,12 +69,15 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		state->child_inputs[1] = &request->options;
 		return 0;
 	case ARGP_KEY_ARG:
-		if (request->session)
+		if (request->other)
 			return options_usage("one argument too many", arg);
-		request->session = arg;
+		*(request->session ? &request->other : &request->session) = arg;
 		return 0;
 	case KEY_TOTAL:
 		request->total = true;
+		return 0;
+	case KEY_DIFF:
+		request->diff = true;
 		return 0;
 	case KEY_DOCTOR:
 		request->doctor = true;
@@ -95,6 +101,13 @@ static int check(const struct request *request)
 	if (!request->session)
 		return fail(EXIT_USAGE, "report: a session is needed, which -o NAME" SESSION_SUFFIX
 			    " of the other commands saves");
+	if (!request->diff && request->other)
+		return fail(EXIT_USAGE, "one argument too many: '%s' (see iophase --help)", request->other);
+	if (request->diff && (!request->other || options->html || request->doctor))
+		return fail(EXIT_USAGE, "report --diff: two sessions are needed; --html, --doctor, --set and "
+			    "--fail-on are of one");
+	if (request->diff && options->format != FORMAT_TABLE && options->format != FORMAT_JSON)
+		return fail(EXIT_USAGE, "report --diff: --format table or json");
 	if (options->command)
 		return fail(EXIT_USAGE, "report: measures nothing, so there is no command to run");
 	if (options->save)
@@ -219,13 +232,62 @@ static int report_session(struct request *request)
 	return err;
 }
 
+/* The last total of the session in @path, judged by @doctor; 0, or an exit code after a message. */
+static int read_total(struct saved *saved, const char *path, struct saved_record *total)
+{
+	int err = saved_open(saved, path, -1);
+	u64 left = err ? 0 : saved->counts[RECORD_TOTAL];
+
+	while (!err && left && saved_next(saved, 1u << RECORD_TOTAL, total)) {
+		if (!--left)
+			return 0;
+		record_free(total);
+	}
+	return err ? : fail(EXIT_RUNTIME, "%s: no total was saved before it ends", path);
+}
+
+static int report_diff(struct request *request)
+{
+	const char *const paths[] = { request->session, request->other };
+	struct doctor doctors[2];
+	struct options options[2];
+	struct saved saved[2] = { { .reader.fd = -1 }, { .reader.fd = -1 } };
+	struct saved_record totals[2] = { 0 };
+	struct sink sink = { 0 };
+	int err = 0;
+
+	for (int i = 0; !err && i < 2; i++) {
+		err = read_total(&saved[i], paths[i], &totals[i]);
+		if (err)
+			break;
+		doctors[i] = doctor_default();
+		memcpy(doctors[i].thresholds, saved[i].thresholds, sizeof(doctors[i].thresholds));
+		options[i] = request->options;
+		options[i].doctor = &doctors[i];
+		totals[i].report.options = &options[i];
+	}
+	err = err ? : sink_open(&sink, request->options.output, stdout);
+	if (!err) {
+		diff_print(sink.stream, &totals[0].report, &totals[1].report,
+			   request->options.format == FORMAT_JSON);
+		err = sink_close(&sink);
+	}
+	for (int i = 0; i < 2; i++) {
+		err = close_session(&saved[i], err);
+		record_free(&totals[i]);
+		saved_close(&saved[i]);
+	}
+	return err;
+}
+
 static const char doc[] =
 	"Prints what a session says that was saved with -o NAME" SESSION_SUFFIX ": in all the ways in which it could "
 	"have been printed when it was measured, by whoever has the file, on any machine.\v"
 	"  iophase -p 1234 -d 10 -o x.iophase      save a measurement\n"
 	"  iophase report x.iophase --by thread    rows of it, as they would have been printed\n"
 	"  iophase report x.iophase --html x.html  a page to look at, and to send on\n"
-	"  iophase report x.iophase --doctor       what its event loops did wrong";
+	"  iophase report x.iophase --doctor       what its event loops did wrong\n"
+	"  iophase report --diff a.iophase b.iophase   what a change has changed";
 
 static const struct argp_child children[] = {
 	{ &options_rows, 0, NULL, 0 }, { &options_print, 0, NULL, 0 }, { 0 },
@@ -234,7 +296,7 @@ static const struct argp_child children[] = {
 const struct argp report_argp = {
 	.options = option_table,
 	.parser = parse_option,
-	.args_doc = "SESSION",
+	.args_doc = "SESSION\n--diff BEFORE AFTER",
 	.doc = doc,
 	.children = children,
 };
@@ -253,6 +315,6 @@ int report_main(int argc, char **argv)
 	if (err)
 		return -err - 1;
 	err = check(&request);
-	err = err ? : report_session(&request);
+	err = err ? : request.diff ? report_diff(&request) : report_session(&request);
 	return err ? : request.doctor ? doctor_verdict(&doctor) : EXIT_OK;
 }

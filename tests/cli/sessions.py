@@ -17,6 +17,11 @@ import zlib
 import cli
 from cli import Failure, iophase
 
+try:
+    import jsonschema
+except ImportError:
+    jsonschema = None
+
 WAYS = [["--by", by, *rest] for by, rest in [
     ("process,call", ["-j"]), ("process,call", ["-v"]), ("process,call", ["--format", "csv"]),
     ("process", ["-j"]), ("call", ["-j"]), ("thread", ["-j"]), ("thread,call", ["-j", "-s", "calls"]),
@@ -81,12 +86,12 @@ def equal_doctor_machine():
 
 
 @contextlib.contextmanager
-def scene(program, name):
-    """A program that has a fault."""
+def scene(program, name, variant="fault"):
+    """A program that has a fault, or has not."""
     path = cli.ROOT / ".output/tests/doctor" / program
     if not path.exists():
         raise cli.Skip("make doctor-build was not run")
-    with cli.Started(path, name, "fault") as started:
+    with cli.Started(path, name, variant) as started:
         yield started.pid
 
 
@@ -333,6 +338,50 @@ def thresholds():
         iophase("report", session, "--set", "slow-turn.ms=50", "-q").ends(0, out=b"watched for")
 
 
+def diff_document(*sessions):
+    document = json.loads(iophase("report", "-q", "-j", "--diff", *sessions).ends(0, out=b"{").out)
+    if jsonschema:
+        names = ("diff", "iophase")
+        schemas = {name: json.loads((cli.ROOT / f"docs/{name}.schema.json").read_text(encoding="utf-8")) for name in names}
+        resolver = jsonschema.RefResolver("", schemas["diff"], store={f"{name}.schema.json": schemas[name] for name in names})
+        jsonschema.Draft202012Validator(schemas["diff"], resolver=resolver).validate(document)
+    return document
+
+
+def diff():
+    """A fault that is mended is gone, and what it did to its loop is seen."""
+    with cli.scratch() as directory:
+        before, after = directory / "before.iophase", directory / "after.iophase"
+        for session, variant in ((before, "fault"), (after, "healthy")):
+            with scene("edge", "undrained-tcp", variant) as pid:
+                iophase("doctor", "-q", "-p", pid, "-d", 2, "-o", session).ends(0, out=b"watched for")
+        document = diff_document(before, after)
+        gone = [finding["rule"] for finding in document["findings"]["gone"]]
+        there = [finding["rule"] for name in ("new", "left") for finding in document["findings"][name]]
+        if "et-undrained" not in gone or "et-undrained" in there:
+            raise Failure(f"gone {gone}, there {there}")
+        read, = [row for row in document["calls"] if row["call"] == "read"]
+        rows = json.loads(iophase("report", "-q", "-j", "--by", "call", after).ends(0, out=b"{").out)
+        row, = [row for row in rows["rows"] if row["call"] == "read"]
+        for key, figure in (("calls_per_s", row["calls"] / rows["duration_ns"] * 1e9), ("wall_ns", row["wall_ns"] / row["calls"]),
+                            ("kernel_ns", row["kernel_ns"] / row["calls"])):
+            if abs(read["after"][key] - figure) > 1e-9 * figure:
+                raise Failure(f"{key}: {read['after'][key]}, not {figure}")
+        if read["before"]["calls_per_s"] * 2 > read["after"]["calls_per_s"]:
+            raise Failure(f"{read}")
+        iophase("report", "-q", "--diff", before, after).ends(0, out=b"gone: ")
+
+
+def diff_itself():
+    """Nothing is gone, or new, and all is as it was."""
+    with cli.scratch() as directory:
+        session = damaged_copy(directory, saved())
+        document = diff_document(session, session)
+        changed = [row for name in ("calls", "loops") for row in document[name] if row["before"] != row["after"]]
+        if changed or not document["calls"] or document["findings"]["gone"] or document["findings"]["new"]:
+            raise Failure(f"{changed} {document['findings']}")
+
+
 def usage(words, said):
     with cli.scratch() as directory:
         session = damaged_copy(directory, saved())
@@ -343,6 +392,9 @@ def usage(words, said):
 USAGE = [
     (["report"], "a session is needed"),
     (["report", "SESSION", "more"], "one argument too many"),
+    (["report", "--diff", "SESSION"], "two sessions are needed"),
+    (["report", "--diff", "SESSION", "SESSION", "more"], "one argument too many"),
+    (["report", "--diff", "SESSION", "SESSION", "--format", "csv"], "--format table or json"),
     (["report", "SESSION", "-o", "y.iophase"], "saves no session"),
     (["report", "SESSION", "--doctor", "--format", "csv"], "--format table or json"),
     (["report", "SESSION", "-p", "1"], "invalid option"),
@@ -362,7 +414,8 @@ def main():
               for way in ("", "-j")]
     tests += [(f"session: {test.__name__.replace('_', ' ')}", test) for test in (
         equal_intervals, equal_doctor_machine, mode, old_kept, by_nobody, readable, cut_total, cut_end, damaged_bits,
-        garbage_behind, not_sessions, later_columns, earlier_columns, disk_full, killed, to_pipe, thresholds)]
+        garbage_behind, not_sessions, later_columns, earlier_columns, disk_full, killed, to_pipe, thresholds,
+        diff, diff_itself)]
     tests += [(f"session: usage: {' '.join(words)}", lambda words=words, said=said: usage(words, said))
               for words, said in USAGE]
     return cli.run_all(tests)

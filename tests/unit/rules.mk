@@ -42,7 +42,7 @@ $(UNIT)/stack.test: private CPPFLAGS += -DUNIT_SOURCES='"$(CURDIR)/tests/unit"'
 # All that a saved session is read with, and what it is printed by, built to end at the first wrong byte.
 SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SANITIZED := $(patsubst user/%.c,$(OUT)/sanitized/%.o,$(wildcard \
-	user/model/*.c user/output/*.c user/saved/*.c user/stack/*.c user/doctor/*.c) \
+	user/model/*.c user/output/*.c user/saved/*.c user/report/*.c user/stack/*.c user/doctor/*.c) \
 	user/fail.c user/text.c user/options.c user/sink.c user/hooks/parts.c user/hooks/backend.c \
 	user/weigh/weights.c)
 

@@ -18,6 +18,8 @@
 
 #include "user/doctor/diagnosis.h"
 #include "user/model/view.h"
+#include "user/report/diff.h"
+#include "user/report/series.h"
 #include "user/saved/recorder.h"
 #include "user/saved/saved.h"
 
@@ -293,6 +295,22 @@ static u32 dice(void)
 	return seed >> 16;
 }
 
+/* What the page and --diff make of @from. */
+static void draw(const struct report *from)
+{
+	struct series_set *series = series_new(1);
+	struct report report = *from;
+	FILE *null = fopen("/dev/null", "w");
+
+	report.options = &options;
+	series_add(series, &report);
+	json_decref(series_json(series));
+	series_free(series);
+	diff_print(null, &report, &report, true);
+	diff_print(null, &report, &report, false);
+	fclose(null);
+}
+
 /* Reads all that is in @data, and judges and prints it, whatever it is; whether it opened. */
 static bool read_all(const void *data, size_t size, bool print)
 {
@@ -304,8 +322,10 @@ static bool read_all(const void *data, size_t size, bool print)
 	assert_true(fd >= 0 && write(fd, data, size) == (ssize_t)size);
 	opened = !saved_open(&saved, "damaged", fd);
 	while (opened && saved_next(&saved, ALL_RECORDS, &record)) {
-		if (print)
+		if (print) {
 			free(print_all(&record.report));
+			draw(&record.report);
+		}
 		record_free(&record);
 	}
 	saved_close(&saved);
