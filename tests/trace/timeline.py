@@ -172,7 +172,7 @@ def same_run(args, argv, *options):
 
 def served(args):
     """From ready to served: the first call on what was reported."""
-    found, lines = watch(args, [harness.ROOT / ".output/tests/truth/descriptors", "lag", "pipe", "5",
+    found, lines = watch(args, [harness.ROOT / ".output/tests/truth/service", "lag", "pipe", "5",
                                 "10", "idle"])
     judge(found, lines)
     flows = {flow: packet for packet in found.on("ready", INSTANT)
