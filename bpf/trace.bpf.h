@@ -49,8 +49,9 @@ static __always_inline struct trace_page *trace_page(void)
 }
 
 /*
- * What @d, the file at @file, is called goes ahead of the first record that speaks of it. Inlined: the
- * verifier lets functions call each other to a depth of eight, which what a wait reports needs.
+ * What @d, the file at @file, is called goes ahead of the first record that speaks of it.
+ * Inlined: the verifier lets functions call each other to a depth of eight, which what a wait
+ * reports needs.
  */
 static __always_inline int trace_describe(struct descriptor *d, u64 file)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * iophase stat -S: user stacks, weighted by the time of the calls that were made from there. Taking one
- * costs more than most calls do, so that one is taken whenever a thread has spent so much time in a
- * phase, and stands for all of that: places come up as often as time is spent in them. Only where
- * they are asked for (knobs.weigh).
+ * iophase stat -S: user stacks, weighted by the time of the calls that were made from there.
+ * Taking one costs more than most calls do, so that one is taken whenever a thread has spent so
+ * much time in a phase, and stands for all of that: places come up as often as time is spent in
+ * them. Only where they are asked for (knobs.weigh).
  */
 #ifndef IOPHASE_WEIGH_BPF_H
 #define IOPHASE_WEIGH_BPF_H

@@ -195,9 +195,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 }
 
 static const char doc[] =
-	"A line for each select, poll, epoll, read and write call of live processes, in the order in which "
-	"they return: how long it took, of that blocked (waiting for data), runnable (waiting for a CPU), in "
-	"the kernel (scanning) and copying; what was asked for, scanned and ready; and who woke it.\v"
+	"A line for each select, poll, epoll, read and write call of live processes, in the order "
+	"in which they return: how long it took, of that blocked (waiting for data), runnable "
+	"(waiting for a CPU), in the kernel (scanning) and copying; what was asked for, scanned and "
+	"ready; and who woke it.\v"
 	"  iophase trace -p 1234 -e wait      what its event loop waits for\n"
 	"  iophase trace -p 1234 -m 10000     calls that took 10 ms or more\n"
 	"  iophase trace -n nginx --fd 8 -x   what fails on descriptor 8\n"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * burst N THREADS: each thread writes N times to /dev/null, as fast as it can. Prints how many calls
- * that were, by what it counted itself, in how many ns, and how many ns of CPU time they took.
+ * burst N THREADS: each thread writes N times to /dev/null, as fast as it can. Prints how many
+ * calls that were, by what it counted itself, in how many ns, and how many ns of CPU time they
+ * took.
  */
 #include "../truth/truth.h"
 

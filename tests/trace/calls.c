@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Makes calls one after the other, and prints what iophase trace must say of each: in this order, and
- * nothing else. A line is a JSON object; its keys are those of a traced call, but for
+ * Makes calls one after the other, and prints what iophase trace must say of each: in this
+ * order, and nothing else. A line is a JSON object; its keys are those of a traced call, but for
  *	kind	the first word of the descriptor's name
  *	same	the call before, by its number from 0, that was on the same file
  *	other	and one that was not
@@ -93,8 +93,8 @@ static void control(int ep, int op, const char *name, int fd, u_int64_t data, co
 }
 
 /*
- * A wait of @ms on @ep, of @asked descriptors, that is to report @ready and to scan so many more: those
- * that it reported last, which are not ready any more. Its line stays open.
+ * A wait of @ms on @ep, of @asked descriptors, that is to report @ready and to scan so many
+ * more: those that it reported last, which are not ready any more. Its line stays open.
  */
 static void wait_on(int ep, int ms, long asked, long ready, long stale)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * places SECONDS: waits in two functions, in one three times as long as in the other, and scans in a
- * third. Prints how long it was in each, by its own clock, ns: {"left":N,"right":N,"scan":N}.
+ * places SECONDS: waits in two functions, in one three times as long as in the other, and scans
+ * in a third. Prints how long it was in each, by its own clock, ns:
+ * {"left":N,"right":N,"scan":N}.
  */
 #include "../truth/truth.h"
 

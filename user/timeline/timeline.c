@@ -123,7 +123,8 @@ static u64 put_wake(struct timeline *timeline, const struct trace_call *call)
  * The phases, which are as long as they are; where they lie is known of those that slept once. In
  * others they are laid end to end.
  */
-static void put_phases(struct timeline *timeline, const struct trace_call *call, u64 track, u64 wake)
+static void put_phases(struct timeline *timeline, const struct trace_call *call, u64 track,
+		       u64 wake)
 {
 	u64 kernel = call_kernel_ns(call), at = call->enter_ns, before;
 

@@ -14,8 +14,8 @@
 struct timeline;
 
 /*
- * Begins to write one to @out: @begin_ns (CLOCK_MONOTONIC) was @begin_day_ns by the time of day. NULL
- * without memory. Errors of writing stay with @out.
+ * Begins to write one to @out: @begin_ns (CLOCK_MONOTONIC) was @begin_day_ns by the time of day.
+ * NULL without memory. Errors of writing stay with @out.
  */
 struct timeline *timeline_open(FILE *out, u64 begin_ns, u64 begin_day_ns);
 

@@ -11,7 +11,10 @@
 
 struct names;
 
-/* @escape: text_name() or text_json_name(), by which all names are made fit. NULL without memory. */
+/*
+ * @escape: text_name() or text_json_name(), by which all names are made fit. NULL without
+ * memory.
+ */
 struct names *names_open(struct text (*escape)(const char *, size_t));
 void names_close(struct names *names);
 

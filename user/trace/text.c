@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A trace for people: a line for each call, in the order in which they returned. Where the time went
- * is in columns, as in the tables, and what was called follows, as strace(1) has it.
+ * A trace for people: a line for each call, in the order in which they returned. Where the time
+ * went is in columns, as in the tables, and what was called follows, as strace(1) has it.
  */
 #include <string.h>
 #include <time.h>

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Stacks by the time of their calls: a table under that of the calls, or folded for flame graphs. */
+/*
+ * Stacks by the time of their calls: a table under that of the calls, or folded for flame
+ * graphs.
+ */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

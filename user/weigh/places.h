@@ -25,14 +25,14 @@ void places_close(struct places *places);
 void places_add(struct places *places, const struct stack_sample *sample);
 
 /*
- * Puts stacks into words while their processes are there, each of which takes a millisecond or more, until
- * about @budget_ns are over.
+ * Puts stacks into words while their processes are there, each of which takes a millisecond or
+ * more, until about @budget_ns are over.
  */
 void places_name(struct places *places, u64 budget_ns);
 
 /*
- * Puts into words what was left, and sums what is alike: all rows, the one with most of phase @by first.
- * The caller frees the array of *@count; the texts are valid until places_close().
+ * Puts into words what was left, and sums what is alike: all rows, the one with most of phase
+ * @by first. The caller frees the array of *@count; the texts are valid until places_close().
  */
 struct place_row *places_rows(struct places *places, enum weight by, u32 *count);
 
