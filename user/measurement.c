@@ -7,26 +7,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "child.h"
-#include "clock.h"
 #include "cost.h"
 #include "fail.h"
 #include "loop.h"
-#include "model/models.h"
 #include "options.h"
 #include "output/output.h"
-#include "model/view.h"
 #include "report/page.h"
+#include "reporter.h"
 #include "saved/recorder.h"
 #include "session/session.h"
 #include "sink.h"
-#include "stack/sleeper.h"
-#include "stack/traceback.h"
-#include "version.h"
 
 /* The cost is sampled this long, this often: timing programs costs 3 % of what they do. */
 #define SAMPLE_NS	(50 * 1000000ull)
@@ -35,18 +28,6 @@
 #define RETIRE_NS	(100 * 1000000ull)
 /* How often to look whether the last descendants of targets that ended have ended too. */
 #define TARGETS_NS	(100 * 1000000ull)
-/* What is saved is cut in slices of this time, and of longer ones when there are many. */
-#define SLICE_NS	NS_PER_SEC
-#define SLICES		256
-/* After this time all of it is saved, and again when twice that is over: a crash costs the rest. */
-#define TOTAL_NS	(10 * NS_PER_SEC)
-
-/* What was reported already. */
-struct past {
-	struct rows rows, threads, fds, loops;
-	u64 losses[NR_LOSSES];
-	u64 misses;
-};
 
 struct measurement {
 	struct options *options;
@@ -57,13 +38,7 @@ struct measurement {
 	struct loop *loop;
 	struct session *session;
 	struct cost_sampler *sampler;
-	struct stack_source stacks;
-	struct utsname kernel;
-	struct past past;
-	struct recorder *recorder;	/* NULL: nothing is saved */
-	u64 start_ns, begin_ns;		/* of the watch, and of the interval */
-	u64 slice_ns, total_ns;		/* when the last slice ended, and when the next total is due */
-	u64 reports;
+	struct reporter reporter;
 	int signals, signal;		/* how many came, and the last of them */
 	bool quit;			/* by a key: nothing more is to be printed */
 	bool targeted;			/* there are targets, so their end is the end */
@@ -98,167 +73,6 @@ static int find_targets(struct measurement *m)
 	return err;
 }
 
-static void take_rows(struct rows *now, struct rows *past)
-{
-	past->by = now->by;
-	rows_subtract(now, past);
-	rows_add(past, now);
-}
-
-/* Leaves in @now what came since the last report, and adds that to what was reported. */
-static void take_interval(struct measurement *m, struct reading *now, struct cost *cost)
-{
-	cost->recursion_misses -= m->past.misses;
-	m->past.misses += cost->recursion_misses;
-	take_rows(&now->rows, &m->past.rows);
-	take_rows(&now->by_thread, &m->past.threads);
-	take_rows(&now->fds, &m->past.fds);
-	take_rows(&now->loops, &m->past.loops);
-	models_share(&now->rows);
-	for (int i = 0; i < NR_LOSSES; i++) {
-		now->losses[i] -= m->past.losses[i];
-		m->past.losses[i] += now->losses[i];
-	}
-}
-
-static u32 find_stack(const struct stack_source *source, const struct stack_key *key,
-		      const struct user_place *here, struct symbol *symbols, u32 max)
-{
-	struct measurement *m = source->context;
-	struct user_stack stack;
-	bool found;
-
-	if (key->kind == STACK_HERE)
-		found = sleeper_stack(key->object >> 32, key->object, here, &stack);
-	else
-		found = session_stack(m->session, key->object, key->kind, &stack);
-	return found ? traceback_make(&stack, symbols, max) : 0;
-}
-
-/* What all reports have in common. */
-static struct report report_of(struct measurement *m)
-{
-	const struct options *options = m->options;
-
-	return (struct report){
-		.options = options,
-		.version = IOPHASE_VERSION,
-		.kernel = m->kernel.release,
-		.backend = session_backend(m->session),
-		.scan_tier = session_tier(m->session, NEED_SCAN),
-		.lag_tier = session_tier(m->session, NEED_READY),
-		.fd_lag_tier = session_tier(m->session, NEED_FD_READY),
-		.signals_seen = session_sees(m->session, NEED_SIGNALS),
-		.uring_seen = session_sees(m->session, NEED_URING),
-		.parts = session_parts(m->session),
-		.whole = !options->tids.count && !options->comm_count,
-		.named = options->tgids.count || options->tids.count || options->comm_count ||
-			 options->command,
-		.direct = session_direct(m->session),
-		.stacks = &m->stacks,
-		.session = m->session,
-	};
-}
-
-/* Saves @report, which has all that there is, and prints of it what was asked for. */
-static void save_and_print(struct measurement *m, struct report *report)
-{
-	const struct reading *all = report->reading;
-	struct kept_stacks stacks = { 0 };
-	struct stack_source kept = stacks_source(&stacks);
-	struct reading view;
-
-	recorder_add(m->recorder, m->options->interval_ns ? RECORD_INTERVAL : RECORD_TOTAL, report,
-		     &stacks);
-	view_make(&view, all, m->options);
-	report->reading = &view;
-	report->stacks = &kept;
-	m->output->print(m->sink.stream, report);
-	view_free(&view, all);
-	stacks_free(&stacks);
-}
-
-/* Prints what was counted since the last report, or has it shown. */
-static int report(struct measurement *m, bool last)
-{
-	const struct live *live = m->output->live;
-	struct report report = report_of(m);
-	struct cost cost = cost_read(m->sampler);
-	struct reading now;
-	int err = session_read(m->session, &now);
-
-	if (!err) {
-		clock_gettime(CLOCK_REALTIME, &report.at);
-		report.duration_ns = now.now_ns - m->begin_ns;
-		report.reading = &now;
-		report.cost = &cost;
-		report.last = last;
-		m->reports++;
-		if (!live)
-			m->begin_ns = now.now_ns;
-		/* Of what is saved slices were taken, and it is still all of it that is reported. */
-		if (!live && (!m->recorder || m->options->interval_ns))
-			take_interval(m, &now, &cost);
-		if (live && !last)
-			live->show(&report, &now);
-		else if (m->recorder)
-			save_and_print(m, &report);
-		else
-			m->output->print(m->sink.stream, &report);
-		err = sink_flush(&m->sink);
-	}
-	reading_free(&now);
-	return err;
-}
-
-/* Saves all that there is since the start, or, as a slice, the times since the last one. */
-static int save(struct measurement *m, enum record_kind kind)
-{
-	struct report report = report_of(m);
-	struct cost cost = cost_read(m->sampler);
-	struct kept_stacks stacks = { 0 };
-	bool slice = kind == RECORD_SLICE;
-	struct reading now;
-	int err = (slice ? session_read_times : session_read)(m->session, &now);
-
-	if (!err) {
-		clock_gettime(CLOCK_REALTIME, &report.at);
-		report.duration_ns = now.now_ns - (slice ? m->slice_ns : m->start_ns);
-		report.reading = &now;
-		report.cost = &cost;
-		report.last = true;
-		if (slice) {
-			take_interval(m, &now, &cost);
-			m->slice_ns = now.now_ns;
-		}
-		recorder_add(m->recorder, kind, &report, &stacks);
-	}
-	stacks_free(&stacks);
-	reading_free(&now);
-	return err;
-}
-
-/* A while of what is saved is over. */
-static int save_some(struct measurement *m)
-{
-	u64 seen_ns = clock_ns() - m->start_ns;
-	int err = m->options->interval_ns ? 0 : save(m, RECORD_SLICE);
-
-	if (!err && seen_ns >= m->total_ns) {
-		m->total_ns = 2 * seen_ns;
-		err = save(m, RECORD_TOTAL);
-	}
-	return err ? : loop_timer(m->loop, LOOP_SLICE, seen_ns / SLICES > SLICE_NS ?
-				  seen_ns / SLICES : SLICE_NS, 0);
-}
-
-static int save_rest(struct measurement *m)
-{
-	int err = m->options->interval_ns ? save(m, RECORD_TOTAL) : 0;
-
-	return err ? : recorder_end(m->recorder);
-}
-
 static void end_live(struct measurement *m)
 {
 	if (m->output->live)
@@ -278,6 +92,15 @@ static int drain(struct measurement *m, bool last)
 	return err || last ? err : loop_timer(m->loop, LOOP_TRACE, next_ns, 0);
 }
 
+/* A while of what is saved is over. */
+static int save(struct measurement *m)
+{
+	u64 next_ns;
+	int err = reporter_save(&m->reporter, &next_ns);
+
+	return err ? : loop_timer(m->loop, LOOP_SLICE, next_ns, 0);
+}
+
 /* The end: no more is counted, and what was is printed. */
 static int finish(struct measurement *m)
 {
@@ -290,10 +113,7 @@ static int finish(struct measurement *m)
 		cost_sample_end(m->sampler);
 	err = session_stop(m->session);
 	err = err ? : drain(m, true);
-	if (!err && m->recorder && !m->options->interval_ns)
-		err = save(m, RECORD_SLICE);
-	err = err ? : report(m, true);
-	return err || !m->recorder ? err : save_rest(m);
+	return err ? : reporter_finish(&m->reporter);
 }
 
 static int sample(struct measurement *m)
@@ -355,10 +175,10 @@ static int end_interval(struct measurement *m, bool *over)
 {
 	const struct live *live = m->output->live;
 
-	*over = m->options->count && m->reports + 1 >= m->options->count;
+	*over = m->options->count && m->reporter.reports + 1 >= m->options->count;
 	if (*over || (live && !live->wanted()))
 		return 0;
-	return report(m, false);
+	return reporter_print(&m->reporter, false);
 }
 
 /* Keys, for the screen. */
@@ -395,7 +215,7 @@ static int run(struct measurement *m)
 		case LOOP_DURATION:
 			return 0;
 		case LOOP_SLICE:
-			err = save_some(m);
+			err = save(m);
 			break;
 		case LOOP_RETIRE:
 			err = session_retire(m->session);
@@ -441,8 +261,8 @@ static int start_timers(struct measurement *m)
 	if (!err && options->duration_ns)
 		err = loop_timer(m->loop, LOOP_DURATION, options->duration_ns, 0);
 	err = err ? : loop_timer(m->loop, LOOP_RETIRE, RETIRE_NS, RETIRE_NS);
-	if (!err && m->recorder)
-		err = loop_timer(m->loop, LOOP_SLICE, SLICE_NS, 0);
+	if (!err && m->reporter.recorder)
+		err = loop_timer(m->loop, LOOP_SLICE, REPORTER_SLICE_NS, 0);
 	return err ? : loop_timer(m->loop, LOOP_SAMPLE, SAMPLE_NS, 0);
 }
 
@@ -470,17 +290,6 @@ static void choose_measured(struct measurement *m)
 	memset(m->measured.selected, true, sizeof(m->measured.selected));
 }
 
-static int begin_to_save(struct measurement *m)
-{
-	struct report report = report_of(m);
-
-	m->total_ns = TOTAL_NS;
-	if (!m->options->everything)
-		return 0;
-	m->recorder = recorder_open(m->options->save, &report);
-	return m->recorder ? 0 : EXIT_RUNTIME;
-}
-
 static int start(struct measurement *m)
 {
 	unsigned long long threads;
@@ -500,9 +309,8 @@ static int start(struct measurement *m)
 	err = session_start(m->session);
 	if (err)
 		return err;
-	m->start_ns = m->begin_ns = m->slice_ns = clock_ns();
 	cost_watch_begins(m->sampler);
-	err = begin_to_save(m);
+	err = reporter_start(&m->reporter, m->session, m->sampler);
 	if (err)
 		return err;
 	threads = session_threads(m->session);
@@ -547,11 +355,7 @@ static void close_all(struct measurement *m)
 {
 	cost_close(m->sampler);
 	session_close(m->session);
-	recorder_close(m->recorder);
-	rows_free(&m->past.rows);
-	rows_free(&m->past.threads);
-	rows_free(&m->past.fds);
-	rows_free(&m->past.loops);
+	reporter_close(&m->reporter);
 	loop_close(m->loop);
 	child_abandon(&m->child);
 }
@@ -584,8 +388,7 @@ int measurement_run(struct options *options, const struct output *output)
 	int err;
 
 	signal(SIGPIPE, SIG_IGN);
-	uname(&m.kernel);
-	m.stacks = (struct stack_source){ .find = find_stack, .context = &m };
+	m.reporter = (struct reporter){ .options = options, .output = output, .sink = &m.sink };
 	err = sink_open(&m.sink, options->output, options->command ? stderr : stdout);
 	if (err)
 		return err;
@@ -597,7 +400,7 @@ int measurement_run(struct options *options, const struct output *output)
 	else
 		err = sink_close(&m.sink);
 	if (!err && options->html)
-		err = page_write_from(recorder_fd(m.recorder), options->html);
+		err = page_write_from(recorder_fd(m.reporter.recorder), options->html);
 	if (m.child.released) {
 		int status = command_status(&m);
 
