@@ -327,6 +327,12 @@ static bool request_row(const struct row *row)
 	return model_requests(row->key.model);
 }
 
+/* Where the kernel does not show requests of io_uring. */
+static bool aio_row(const struct row *row)
+{
+	return row->key.model == MODEL_AIO;
+}
+
 void print_models(FILE *out, const struct report *report)
 {
 	if (report->options->by & BY_FD) {
@@ -337,6 +343,6 @@ void print_models(FILE *out, const struct report *report)
 	print_rows(out, report, cost_columns, ARRAY_SIZE(cost_columns), any_row);
 	if (report->signals_seen)
 		print_rows(out, report, signal_columns, ARRAY_SIZE(signal_columns), signal_row);
-	if (report->uring_seen)
-		print_rows(out, report, request_columns, ARRAY_SIZE(request_columns), request_row);
+	print_rows(out, report, request_columns, ARRAY_SIZE(request_columns),
+		   report->uring_seen ? request_row : aio_row);
 }
