@@ -287,7 +287,8 @@ void judge_et_starvation(const struct chart *chart, const struct rule *rule, con
 	struct finding *finding;
 	u64 starves;
 
-	if (!signs || !signs->sum[SIGN_starves] || row->fd->many)
+	/* A file that is read in a turn is in no set: the turn is slow, and that is what is to be said. */
+	if (!signs || !signs->sum[SIGN_starves] || row->fd->many || !row->fd->descriptor.sum.reported)
 		return;
 	starves = signs->sum[SIGN_starves];
 	finding = chart_find(chart, rule, row);
