@@ -143,7 +143,7 @@ static void make_up(void)
 	add_hists();
 	add_descriptors();
 	seen = signs_of(fd_row(KIND_TCP, EPOLLIN | EPOLLET));
-	seen->sum[SIGN_stalls] = 2;
+	seen->sum[SIGN_stalls] = 20;
 	seen->sum[SIGN_stall_ns] = 800 * MS;
 	seen->called = CALL_read;
 	seen->result = -104;

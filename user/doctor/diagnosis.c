@@ -31,6 +31,15 @@ static u64 count_processes(const struct reading *reading)
 	return count;
 }
 
+/* A hook that did not run, and a call that was half seen, can be the same. */
+static u64 count_unseen(const struct report *report)
+{
+	const u64 *losses = report->reading->losses;
+	u64 halves = losses[LOSS_enter_missed] + losses[LOSS_exit_missed];
+
+	return report->cost->recursion_misses > halves ? report->cost->recursion_misses : halves;
+}
+
 void diagnosis_make(struct diagnosis *diagnosis, const struct report *report)
 {
 	struct doctor *doctor = report->options->doctor;
@@ -43,6 +52,7 @@ void diagnosis_make(struct diagnosis *diagnosis, const struct report *report)
 			.duration_ns = report->duration_ns,
 			.contents = !*report->parts->lacks[PART_contents] &&
 				    !*report->parts->lacks[PART_sockets],
+			.unseen_calls = count_unseen(report),
 			.whole = report->whole,
 			.crowd = !report->named,
 		},

@@ -24,6 +24,7 @@ struct chart {
 	const struct reading *reading;
 	u64 duration_ns;	/* up to reading->now_ns */
 	bool contents;		/* what is left in descriptors is known (parts.def) */
+	u64 unseen_calls;	/* at most so many were lost, of all that was watched */
 	bool whole;		/* all threads of who is watched are */
 	bool crowd;		/* nobody was named: what many suffer from is one finding */
 	struct findings *findings;

@@ -24,6 +24,15 @@ static bool open_still(const struct row *row)
 	return !row->fd->head.closed_ns && !row->fd->many;
 }
 
+/*
+ * A stall that has ended is one because no call was seen that would have ended it before: as many as calls
+ * were lost may be none. What is pending now the kernel itself says.
+ */
+static u64 certain(const struct chart *chart, u64 stalls)
+{
+	return stalls > chart->unseen_calls ? stalls : 0;
+}
+
 /* What is in it now, 0 if that is not known. */
 static u32 queued(const struct row *row)
 {
@@ -158,7 +167,7 @@ static void judge_undrained(const struct chart *chart, const struct rule *rule,
 			    const struct row *row, bool listener)
 {
 	const struct signs *signs = chart_signs(chart, row);
-	u64 stalls = signs ? signs->sum[SIGN_stalls] : 0;
+	u64 stalls = signs ? certain(chart, signs->sum[SIGN_stalls]) : 0;
 	struct finding *finding;
 	double pending;
 	u8 kind = row->fd->descriptor.kind;
@@ -207,14 +216,15 @@ void judge_oneshot_not_rearmed(const struct chart *chart, const struct rule *rul
 			       const struct row *row)
 {
 	const struct signs *signs = chart_signs(chart, row);
-	double pending = unarmed_ns(chart, row), late = signs ? signs->sum[SIGN_unarmed_ns] : 0;
-	u64 times = signs ? signs->sum[SIGN_unarmed] : 0;
+	double pending = unarmed_ns(chart, row), late;
+	u64 times = signs ? certain(chart, signs->sum[SIGN_unarmed]) : 0;
 	u32 left = pending ? queued(row) : signs ? signs->left : 0;
 	u8 kind = row->fd->descriptor.kind;
 	struct finding *finding;
 
 	if ((!times && !pending) || row->fd->many)
 		return;
+	late = times ? signs->sum[SIGN_unarmed_ns] : 0;
 	finding = chart_find(chart, rule, row);
 	if (pending)
 		finding_say(finding, "one-shot; it fired and was not armed again; %s %s left in it, and "
@@ -249,8 +259,8 @@ void judge_lost_out_edge(const struct chart *chart, const struct rule *rule, con
 
 	if (!signs || !edge_triggered(row))
 		return;
-	lost = signs->sum[SIGN_lost_outs];
-	late = signs->sum[SIGN_lost_out_ns];
+	lost = certain(chart, signs->sum[SIGN_lost_outs]);
+	late = lost ? signs->sum[SIGN_lost_out_ns] : 0;
 	if (open_still(row) && d->flags & FD_OUT_READY)
 		pending = ns_since(chart, signs->out_ready_ns);
 	if (fmin(pending, slept_ns(chart, row)) < chart_threshold(chart, THRESHOLD_lost_out) * MS ||
