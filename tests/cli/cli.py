@@ -21,6 +21,9 @@ sys.path.insert(0, str(HERE.parent / "truth"))
 
 from harness import ROOT, TIMEOUT_S, Failure, Skip, Tap, run_bounded
 
+# A shell has what it runs in the background ignore it, and so would all that is run from here.
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
 IOPHASE = str(os.environ.get("IOPHASE") or ROOT / "iophase")
 PYTHON = sys.executable
 TARGET = [PYTHON, "-B", str(HERE / "target.py")]
