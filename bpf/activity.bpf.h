@@ -30,6 +30,7 @@ __noinline int ctl_begins(struct thread *th)
 	u64 file, ep;
 	u32 left;
 
+	ONLY_WITH(descriptors);
 	if (!th)
 		return 0;
 	ep = epoll_of(task, th->args[0]);
@@ -57,6 +58,7 @@ __noinline int activity_enters(struct thread *th, u32 class, u32 args)
 	struct event_loop *loop;
 	u64 now, lag;
 
+	ONLY_WITH(descriptors);
 	/* Of what ends while the last figures are read nothing is seen, nor is it to be of what follows. */
 	if (!th || stopped)
 		return 0;
@@ -174,6 +176,7 @@ __noinline int ctl_ends(struct thread *th, struct activity *act, s64 ret)
 	u32 *row, first = 0;
 	u64 file;
 
+	ONLY_WITH(descriptors);
 	if (!th || !act)
 		return 0;
 	key.proc = th->proc;
@@ -207,6 +210,7 @@ __noinline int descriptor_moved(struct thread *th, struct activity *act, u32 arg
 	u64 file;
 	u32 fd;
 
+	ONLY_WITH(descriptors);
 	if (!th || !act)
 		return 0;
 	file = act->file;
@@ -297,6 +301,7 @@ __noinline int descriptor_called(struct thread *th, struct activity *act, u32 ca
 	bool drained;
 	u64 file;
 
+	ONLY_WITH(descriptors);
 	if (!th || !act || call >= NR_CALLS)
 		return 0;
 	kind = kind_of(call);
@@ -336,6 +341,7 @@ __noinline int activity_leaves(struct thread *th, u32 call, s64 ret, u64 now, bo
 	struct activity *act = activity_of(bpf_get_current_task_btf());
 	struct call_kind kind;
 
+	ONLY_WITH(descriptors);
 	if (!th || !act || call >= NR_CALLS)
 		return 0;
 	kind = kind_of(call);

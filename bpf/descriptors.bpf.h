@@ -167,6 +167,7 @@ __noinline int descriptor_end(u64 file, bool exit)
 	struct descriptor *d = bpf_map_lookup_elem(&descriptors, &file);
 	struct descriptor_record *record;
 
+	ONLY_WITH(descriptors);
 	if (d)
 		report_judge(d);
 	record = d ? record_begin(d, file) : NULL;
@@ -186,6 +187,7 @@ __noinline int descriptor_gone(u64 file)
 	struct descriptor *d = bpf_map_lookup_elem(&descriptors, &file);
 	struct descriptor_record *record;
 
+	ONLY_WITH(descriptors);
 	if (d)
 		report_judge(d);
 	record = d ? record_begin(d, file) : NULL;
@@ -200,6 +202,7 @@ __noinline int descriptor_new(u64 file, u64 proc, u32 fd)
 {
 	struct descriptor *d;
 
+	ONLY_WITH(descriptors);
 	if (bpf_map_update_elem(&descriptors, &file, &descriptor_zero, BPF_NOEXIST) == -7 /* E2BIG */)
 		loss(LOSS_fds_full);
 	d = bpf_map_lookup_elem(&descriptors, &file);
@@ -296,6 +299,7 @@ __noinline u64 descriptor_reported(struct descriptor *d, u32 events, u64 now)
 {
 	u64 lag;
 
+	ONLY_WITH(descriptors);
 	if (!d)
 		return 0;
 	report_judge(d);

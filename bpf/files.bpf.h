@@ -179,6 +179,7 @@ __noinline int file_describe(u64 file, u32 kind, struct file_name *name)
 {
 	u64 sk;
 
+	ONLY_WITH(descriptors);
 	if (!name)
 		return 0;
 	if (kind_is_sock(kind)) {

@@ -101,6 +101,7 @@ __noinline u32 loop_row(struct loop_key *of, u32 epfd)
 	u32 row = 0, *known;
 	struct loop_key key;
 
+	ONLY_WITH(descriptors);
 	if (!of)
 		return 0;
 	/* On the stack, from where the verifier of 6.1 lets it be used. */
@@ -240,6 +241,7 @@ __noinline int turn_end(struct activity *act, u64 now)
 	struct event_loop *loop;
 	u64 turn, blocked;
 
+	ONLY_WITH(descriptors);
 	if (!act || !act->turn_ns)
 		return 0;
 	turn = now - act->turn_ns;

@@ -25,6 +25,7 @@ __noinline int model_new(struct model_key *key)
 	struct model_row *row;
 	struct model_key at;
 
+	ONLY_WITH(models);
 	if (!key)
 		return 0;
 	/* On the stack, from where the verifier of 6.1 lets it be used. */

@@ -48,6 +48,7 @@ __noinline int report_one(struct report_walk *walk, u64 file, u32 fd, u32 events
 	struct thread *th;
 	u64 lag;
 
+	ONLY_WITH(descriptors);
 	if (!walk)
 		return 0;
 	if (walk->watch == WATCH_EPOLL) {
@@ -205,6 +206,7 @@ __noinline int set_note(struct thread *th, struct activity *act, u32 args, u64 n
 	struct report_walk walk = { .now = now, .loop = LOOP_ASKED };
 	struct event_loop *loop;
 
+	ONLY_WITH(descriptors);
 	if (!th || !act || (act->asked_ns && now - act->asked_ns < ASKED_EVERY_NS))
 		return 0;
 	act->asked_ns = now;
@@ -237,6 +239,7 @@ __noinline int wait_reports(struct thread *th, u32 watch, u32 row, u32 ready, u6
 	struct report_walk walk = { .now = now, .loop = row, .ready = ready };
 	struct event_loop *loop = loop_at(row);
 
+	ONLY_WITH(descriptors);
 	if (!th || !loop || !ready)
 		return 0;
 	walk.ep = th->ep;

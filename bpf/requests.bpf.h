@@ -63,6 +63,7 @@ __noinline int request_file(struct request *r, u64 file, u32 fd)
 {
 	struct descriptor *d;
 
+	ONLY_WITH(models);
 	if (!r || !knobs.models_by_fd)
 		return 0;
 	d = descriptor_of(file, r->proc, fd);
@@ -80,6 +81,7 @@ __noinline int request_begins(u32 model, struct request *r, u64 proc, u64 at)
 	struct model_sum *sum;
 	struct request value, *old;
 
+	ONLY_WITH(models);
 	if (!r)
 		return 0;
 	value = *r;
@@ -207,6 +209,7 @@ __noinline int aio_submits(struct thread *th)
 {
 	struct iocb_walk walk = {};
 
+	ONLY_WITH(models);
 	if (!th || (s64)th->args[1] <= 0)
 		return 0;
 	walk.at = th->args[2];
@@ -239,6 +242,7 @@ __noinline int aio_submitted(struct thread *th, s64 ret, u64 now)
 	struct iocb_walk walk = {};
 	u64 asked, taken;
 
+	ONLY_WITH(models);
 	if (!th || (s64)th->args[1] <= 0)
 		return 0;
 	request_submitted(th, MODEL_AIO, now);
@@ -283,6 +287,7 @@ __noinline int aio_collected(struct thread *th, s64 ret, u64 now)
 {
 	struct iocb_walk walk = { .now = now };
 
+	ONLY_WITH(models);
 	if (!th)
 		return 0;
 	request_waited(th, MODEL_AIO, ret > 0 ? ret : 0, !ret, now);
@@ -302,6 +307,7 @@ __noinline int uring_entered(struct thread *th, s64 ret, u64 now)
 {
 	bool waits;
 
+	ONLY_WITH(models);
 	if (!th)
 		return 0;
 	waits = th->args[3] & IORING_ENTER_GETEVENTS && (u32)th->args[2];

@@ -76,6 +76,7 @@ __noinline int model_called(struct thread *th, u32 call, s64 ret, u64 now)
 	struct call_kind kind;
 	struct model_sum *sum;
 
+	ONLY_WITH(models);
 	if (!th || !act || call >= NR_CALLS || act->model >= NR_MODELS || !act->file)
 		return 0;
 	kind = kind_of(call);
@@ -150,6 +151,7 @@ __noinline int model_waited(struct thread *th, u32 args, s64 ret, u64 now, u64 s
 	u32 model = args == ARGS_POLL ? MODEL_POLL : MODEL_SELECT;
 	struct model_sum *sum;
 
+	ONLY_WITH(models);
 	if (!th || !act)
 		return 0;
 	if (args == ARGS_EPOLL) {

@@ -55,6 +55,7 @@ __noinline int signaled_new(u64 proc, u64 file)
 {
 	struct signaled_key key = { .proc = proc, .file = file };
 
+	ONLY_WITH(models);
 	bpf_map_update_elem(&signaled, &key, &signaled_zero, BPF_NOEXIST);
 	return 0;
 }
@@ -105,6 +106,7 @@ __noinline int signal_made(u64 proc, u32 tid, u64 file, s32 fd, u32 made)
 	struct model_sum *sum;
 	struct descriptor *d;
 
+	ONLY_WITH(models);
 	process = signaled_of(proc, 0);
 	if (!process)
 		return 0;
@@ -147,6 +149,7 @@ __noinline int signal_told(u64 proc, s32 fd, u32 how, u64 now)
 	struct descriptor *d;
 	u64 file, born_ns;
 
+	ONLY_WITH(models);
 	if (!process)
 		return 0;
 	born_ns = signal_only(process);
@@ -197,6 +200,7 @@ __noinline int signal_heard(struct thread *th, struct descriptor *d, u64 file)
 	struct model_sum *sum;
 	u64 proc;
 
+	ONLY_WITH(models);
 	if (!th || !d)
 		return 0;
 	process = signaled_of(th->proc, 0);
@@ -226,6 +230,7 @@ __noinline u32 signal_covers(struct thread *th, struct descriptor *d, u64 file, 
 	struct signaled *process, *s;
 	u64 last_ns;
 
+	ONLY_WITH(models);
 	if (!th || !d)
 		return 0;
 	process = signaled_find(th->proc, 0);
@@ -291,6 +296,7 @@ __noinline int signal_waited(struct thread *th, s64 ret, u64 now)
 	struct model_sum *sum;
 	s32 fd = FD_NO_SIGNAL;
 
+	ONLY_WITH(models);
 	if (!th)
 		return 0;
 	process = signaled_find(th->proc, 0);
@@ -344,6 +350,7 @@ __noinline int signalfd_read(struct thread *th, u64 bytes, u64 now)
 	struct signalfd_walk walk = { .now = now };
 	u64 count = bytes / SIGNALFD_SIZE;
 
+	ONLY_WITH(models);
 	if (!th)
 		return 0;
 	walk.at = th->args[1];

@@ -47,6 +47,7 @@ __noinline int sign_add(u64 born, u32 id, u64 ns)
 	struct activity *act = activity_of(task);
 	struct thread *th = thread_of(task);
 
+	ONLY_WITH(doctor);
 	if (!sum || !th || id >= NR_SIGNS - 1)
 		return 0;
 	__sync_fetch_and_add(&sum->sum[id], 1);
@@ -203,6 +204,7 @@ __noinline int signs_stale(struct descriptor *d, u32 fd)
 	struct signs *sum;
 	u64 born;
 
+	ONLY_WITH(doctor);
 	if (!d)
 		return 0;
 	born = d->born_ns;
@@ -220,6 +222,7 @@ __noinline int signs_arm(struct descriptor *d, u32 left, u64 now)
 	struct activity *act = activity_of(bpf_get_current_task_btf());
 	struct signs *sum;
 
+	ONLY_WITH(doctor);
 	if (!d || !act || !left || left == LEFT_UNKNOWN || !(d->flags & FD_REPORTED) ||
 	    !slept_since(clock_now(act), d->slept, knobs.limits.oneshot_ns))
 		return 0;
@@ -236,6 +239,7 @@ __noinline int signs_report(struct descriptor *d, u32 events, u64 now, u32 slept
 	struct activity *act = activity_of(bpf_get_current_task_btf());
 	u32 flags, clock;
 
+	ONLY_WITH(doctor);
 	if (!d || !act)
 		return 0;
 	clock = clock_now(act);
@@ -339,6 +343,7 @@ __noinline int signs_call(struct thread *th, struct descriptor *d, u32 call, s64
 	u64 now = bpf_ktime_get_ns();
 	struct call_kind kind;
 
+	ONLY_WITH(doctor);
 	if (!th || !d || !act)
 		return 0;
 	kind = kind_of(call);
@@ -401,6 +406,7 @@ static __always_inline void signs_written(struct descriptor *d)
 /* A call on @d begins, which @takes something from it. */
 __noinline int signs_enter(struct activity *act, struct descriptor *d, bool takes, u64 now)
 {
+	ONLY_WITH(doctor);
 	if (!act || !d)
 		return 0;
 	if (d->mask & EPOLLET) {
@@ -425,6 +431,7 @@ __noinline int signs_enter(struct activity *act, struct descriptor *d, bool take
 /* @d is served this late, perhaps for the sake of another. */
 __noinline int signs_late(struct activity *act, struct descriptor *d, u64 lag)
 {
+	ONLY_WITH(doctor);
 	if (!act || !d)
 		return 0;
 	act->late = true;
@@ -543,6 +550,7 @@ __noinline int signs_wait(struct thread *th, struct activity *act, u32 call, s64
 	bool full;
 	u32 args;
 
+	ONLY_WITH(doctor);
 	if (!th || !act)
 		return 0;
 	loop = loop_at(act->loop);

@@ -54,6 +54,7 @@ __noinline int stack_take(u64 object, u32 kind)
 	struct taken_stack *taken;
 	u64 now = bpf_ktime_get_ns();
 
+	ONLY_WITH(doctor);
 	if (LACKS(stacks))
 		return 0;
 	taken = bpf_map_lookup_elem(&stacks, &key);
@@ -80,6 +81,7 @@ __noinline int stack_take_left(u64 object, u64 proc, bool stalls)
 {
 	u64 now;
 
+	ONLY_WITH(doctor);
 	if (stalls)
 		stack_take(object, STACK_LEFT);
 	now = bpf_ktime_get_ns();

@@ -80,6 +80,7 @@ __noinline int trace_object(struct descriptor *d, u64 file, u64 enter_ns, u32 ca
 {
 	struct trace_page *page = trace_page();
 
+	ONLY_WITH(trace);
 	if (!d || !page)
 		return 0;
 	/* It has got a peer. */
@@ -95,6 +96,7 @@ __noinline int trace_reports_begin(u64 enter_ns)
 {
 	struct trace_page *page = trace_page();
 
+	ONLY_WITH(trace);
 	if (!page)
 		return 0;
 	page->events_of = enter_ns;
@@ -111,6 +113,7 @@ __noinline int trace_report(u64 file, u32 fd, u32 events)
 	struct trace_event *event;
 	u64 at;
 
+	ONLY_WITH(trace);
 	if (!page)
 		return 0;
 	if (filter.by_fd && bpf_map_lookup_elem(&filter_fds, &fd))
@@ -217,6 +220,7 @@ __noinline int trace_emit(struct thread *th, u32 nr, s64 ret, u64 now, u32 flags
 	u64 id, events;
 	u32 args;
 
+	ONLY_WITH(trace);
 	if (!th || !page || nr >= NR_CALLS)
 		return 0;
 	call = &page->call;

@@ -102,6 +102,7 @@ __noinline u64 shot_request(u64 ring, u64 user_data)
 	struct shot_key key = { .ring = ring, .user_data = user_data };
 	u64 *at = bpf_map_lookup_elem(&shots, &key);
 
+	ONLY_WITH(models);
 	return at ? *at : 0;
 }
 
@@ -109,6 +110,7 @@ __noinline int shot_ends(u64 ring, u64 user_data)
 {
 	struct shot_key key = { .ring = ring, .user_data = user_data };
 
+	ONLY_WITH(models);
 	bpf_map_delete_elem(&shots, &key);
 	return 0;
 }

@@ -72,6 +72,7 @@ __noinline u64 item_by_data(u64 file, u64 ep, u64 data)
 {
 	struct item_walk walk = { .ep = ep, .data = data, .by_data = 1 };
 
+	ONLY_WITH(descriptors);
 	walk.link = file_first_link(file);
 	if (walk.link)
 		bpf_loop(FILE_SETS_MAX, item_step, &walk, 0);
@@ -83,6 +84,7 @@ __noinline u32 file_sets(u64 file)
 {
 	struct item_walk walk = {};
 
+	ONLY_WITH(descriptors);
 	walk.link = file_first_link(file);
 	return walk.link ? bpf_loop(FILE_SETS_MAX, item_step, &walk, 0) : 0;
 }
@@ -95,6 +97,7 @@ __noinline int watched_add(u64 item, u64 proc, u64 now)
 	struct descriptor *d, *other;
 	u64 file, was;
 
+	ONLY_WITH(descriptors);
 	key.ep = FIELD(item, epitem, ep);
 	key.data = FIELD(item, epitem, event.data);
 	value.file = file = FIELD(item, epitem, ffd.file);
@@ -130,6 +133,7 @@ __noinline int watched_forget(u64 item)
 	u64 file = FIELD(item, epitem, ffd.file);
 	struct watched *known;
 
+	ONLY_WITH(descriptors);
 	key.ep = FIELD(item, epitem, ep);
 	key.data = FIELD(item, epitem, event.data);
 	known = bpf_map_lookup_elem(&watched, &key);
@@ -161,6 +165,7 @@ __noinline int watched_leaves(struct thread *th, u64 ep, u64 file)
 	u64 item;
 	u32 op;
 
+	ONLY_WITH(descriptors);
 	if (!th || !ep || !file)
 		return 0;
 	op = th->args[1];
@@ -186,6 +191,7 @@ __noinline int watched_stays(struct thread *th, u64 ep, u64 file)
 	u64 item;
 	u32 mask;
 
+	ONLY_WITH(descriptors);
 	if (!th || !ep || !file)
 		return 0;
 	item = item_find(file, ep, th->args[2]);
@@ -207,6 +213,7 @@ __noinline int watched_enters(u64 ep, u64 file, u32 op, u32 fd, u64 proc)
 	struct descriptor *d = bpf_map_lookup_elem(&descriptors, &file);
 	u32 first = op == EPOLL_CTL_ADD && d && !d->since_ns;
 
+	ONLY_WITH(descriptors);
 	if (item)
 		watched_add(item, proc, bpf_ktime_get_ns());
 	if (!d)
@@ -281,6 +288,7 @@ __noinline int descriptor_closed(u64 file, u32 fd, u64 proc, bool exit)
 	struct items_end walk = {};
 	u64 head;
 
+	ONLY_WITH(descriptors);
 	if (file && file_kind(file) == KIND_EPOLL && file_other_refs((struct file *)file) <= 0)
 		instance_ends(FIELD(file, file, private_data), exit);
 	if (!d)

@@ -92,6 +92,7 @@ __noinline int weigh(struct thread *th, u32 call, s64 ret, u64 now)
 	struct stack_sample *sample;
 	struct weights *w;
 
+	ONLY_WITH(weigh);
 	if (!th || call >= NR_CALLS)
 		return 0;
 	w = bpf_task_storage_get(&weighed, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
