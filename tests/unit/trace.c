@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The lines of a trace, and the order in which its records are shown. */
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "unit.h"
 
@@ -235,20 +239,22 @@ static void objects(void **state)
 	fixture_end(&f);
 }
 
-/* A later name of the same file replaces what was known; others stay what they are. */
+/* A later name of a socket replaces what was known; others stay what they are. */
 static void names(void **state)
 {
 	struct names *table = names_open(text_name);
-	struct trace_name name = { .file_kind = KIND_EVENTFD, .object = 1, .ino = 1 };
+	struct trace_name name = { .file_kind = KIND_TCP, .object = 1, .ino = 1 };
+	char first[TEXT_MAX];
 
 	(void)state;
 	assert_null(names_find(table, 0));
 	assert_null(names_find(table, 1));
+	name.name.family = AF_INET;
 	names_add(table, &name);
-	assert_string_equal(names_find(table, 1), "eventfd");
-	name.file_kind = KIND_PIPE;
+	snprintf(first, sizeof(first), "%s", names_find(table, 1));
+	name.name.peer_port = 1;
 	names_add(table, &name);
-	assert_string_equal(names_find(table, 1), "pipe:[1]");
+	assert_string_not_equal(names_find(table, 1), first);
 	/* There is an end to how many are kept: those that are used stay. */
 	for (u64 i = 2; i < DESCRIPTORS_MAX + 1000; i++) {
 		name.object = i;
@@ -259,6 +265,29 @@ static void names(void **state)
 	assert_non_null(names_find(table, 1));
 	assert_null(names_find(table, 2));
 	assert_non_null(names_find(table, DESCRIPTORS_MAX + 999));
+	names_close(table);
+}
+
+/* Of a file that is told of twice, the second time when its process is gone, the folder stays known. */
+static void names_of_files(void **state)
+{
+	struct names *table = names_open(text_name);
+	int fd = open("/dev/null", O_RDONLY);
+	struct trace_name name = { .file_kind = KIND_DEVICE, .object = 1, .tgid = getpid(), .fd = fd,
+				   .name.path = "null" };
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(fstat(fd, &st), 0);
+	name.ino = st.st_ino;
+	names_add(table, &name);
+	assert_string_equal(names_find(table, 1), "/dev/null");
+	close(fd);
+	names_add(table, &name);
+	assert_string_equal(names_find(table, 1), "/dev/null");
+	name.object = 2;
+	names_add(table, &name);
+	assert_string_equal(names_find(table, 2), ".../null");
 	names_close(table);
 }
 
@@ -377,7 +406,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(times), cmocka_unit_test(strings), cmocka_unit_test(too_long),
 		cmocka_unit_test(lines), cmocka_unit_test(waits), cmocka_unit_test(objects),
-		cmocka_unit_test(names), cmocka_unit_test(order), cmocka_unit_test(many),
+		cmocka_unit_test(names), cmocka_unit_test(names_of_files), cmocka_unit_test(order),
+		cmocka_unit_test(many),
 		cmocka_unit_test(damaged),
 	};
 

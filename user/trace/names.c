@@ -100,6 +100,12 @@ void names_add(struct names *names, const struct trace_name *record)
 		name = make(names, record->object);
 	if (!name)
 		return;
+	/*
+	 * Two threads told of it. What a file is called does not change, but where it is may be out of
+	 * reach by now; of a socket the peer does.
+	 */
+	if (name->text && (record->file_kind == KIND_PIPE || record->file_kind >= KIND_REGULAR))
+		return;
 	free(name->text);
 	name->text = strdup(text_of(names, record).buf);
 }
