@@ -197,16 +197,20 @@ __noinline int descriptor_gone(u64 file)
 	return 0;
 }
 
-/* A row for @file, which has none. */
+/*
+ * A row for @file, which has none. Two threads can be at it at once: what they fill in is the same, but for
+ * when it was born, which is what it is known by from then on.
+ */
 __noinline int descriptor_new(u64 file, u64 proc, u32 fd)
 {
 	struct descriptor *d;
+	u64 born;
 
 	ONLY_WITH(descriptors);
 	if (bpf_map_update_elem(&descriptors, &file, &descriptor_zero, BPF_NOEXIST) == -7 /* E2BIG */)
 		loss(LOSS_fds_full);
 	d = bpf_map_lookup_elem(&descriptors, &file);
-	if (!d)
+	if (!d || d->born_ns)
 		return 0;
 	d->private_data = FIELD(file, file, private_data);
 	d->proc = proc;
@@ -214,9 +218,8 @@ __noinline int descriptor_new(u64 file, u64 proc, u32 fd)
 	d->fd = fd;
 	d->kind = file_kind(file);
 	d->left = LEFT_UNKNOWN;
-	barrier();
-	d->born_ns = (bpf_ktime_get_ns() & ~0xffull) |
-		     (__sync_fetch_and_add(&descriptors_born, 1) & 0xff);
+	born = (bpf_ktime_get_ns() & ~0xffull) | (__sync_fetch_and_add(&descriptors_born, 1) & 0xff);
+	__sync_val_compare_and_swap(&d->born_ns, 0, born);
 	return 0;
 }
 
