@@ -75,7 +75,7 @@ BUILD_DEPS := gcc make clang libbpf-dev libelf-dev libdw-dev libiberty-dev zlib1
 LAB_DEPS := liburing-dev python3
 SERVER_DEPS := python3 redis-server redis-tools nginx-light
 TEST_DEPS := libcmocka-dev g++ musl-tools xz-utils python3-jsonschema python3-protobuf \
-	     protobuf-compiler tmux mandoc zsh fish memcached haproxy wrk nodejs \
+	     protobuf-compiler chromium tmux mandoc zsh fish memcached haproxy wrk nodejs \
 	     golang-go openjdk-17-jdk-headless postgresql strace bpftrace linux-perf util-linux
 
 .PHONY: deps demo-deps test-deps lab-deps

@@ -69,9 +69,11 @@ __noinline int activity_enters(struct thread *th, u32 class, u32 args)
 	}
 	now = bpf_ktime_get_ns();
 	act->file = 0;
-	act->model = NR_MODELS;
-	if (knobs.models && args == ARGS_SUBMIT)
-		aio_submits(th);
+	if (knobs.models) {
+		act->model = NR_MODELS;
+		if (args == ARGS_SUBMIT)
+			aio_submits(th);
+	}
 	if (args_are_request(args))
 		return 0;
 	if (class == CLASS_WAIT) {

@@ -88,6 +88,12 @@ static __always_inline struct call_kind kind_of(u64 call)
 	};
 }
 
+/* It is asked for; others are looked at for what they mean to descriptors. */
+static __always_inline bool call_selected(u32 call)
+{
+	return call_kinds[call & (NR_CALL_KINDS - 1)].selected;
+}
+
 static __always_inline bool result_restarts(s64 ret)
 {
 	return ret == -ERESTARTSYS || ret == -ERESTARTNOINTR || ret == -ERESTARTNOHAND ||
@@ -228,10 +234,10 @@ static __always_inline void count_lag(struct thread *th, struct totals *sum, u64
 	sum->lag_calls++;
 }
 
-/* The figures of a wait: a global function, which the verifier looks at once. */
-/* By which model the wait was served: in models.bpf.h, which needs all of this. */
+/* By which model the wait was served: in served.bpf.h, which needs all of this. */
 __noinline int model_waited(struct thread *th, u32 args, s64 ret, u64 now, u64 scanned);
 
+/* The figures of a wait: a global function, which the verifier looks at once. */
 __noinline int count_wait(struct thread *th, struct totals *sum, u32 call, s64 ret, u64 now)
 {
 	u64 before;

@@ -64,4 +64,13 @@ static __always_inline struct model_sum *model_of_thread(u32 model, u64 proc, u6
 	return model_of(model, proc, bpf_get_current_pid_tgid(), born_ns);
 }
 
+/* The wait of @th that is over at @now goes to @sum. */
+static __always_inline void model_wait(struct model_sum *sum, struct thread *th, u64 now)
+{
+	ADD(sum, waits, 1);
+	ADD(sum, wait_ns, now - th->enter_ns);
+	ADD(sum, wait_blocked_ns, th->blocked_ns);
+	ADD(sum, wait_runnable_ns, th->runnable_ns);
+}
+
 #endif

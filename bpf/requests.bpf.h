@@ -131,10 +131,7 @@ static __always_inline void request_waited(struct thread *th, u32 model, u64 rea
 
 	if (!sum)
 		return;
-	ADD(sum, waits, 1);
-	ADD(sum, wait_ns, now - th->enter_ns);
-	ADD(sum, wait_blocked_ns, th->blocked_ns);
-	ADD(sum, wait_runnable_ns, th->runnable_ns);
+	model_wait(sum, th, now);
 	ADD(sum, ready, ready);
 	ADD(sum, empty, empty);
 }

@@ -162,10 +162,7 @@ __noinline int model_waited(struct thread *th, u32 args, s64 ret, u64 now, u64 s
 	sum = model_of_thread(model, th->proc, 0);
 	if (!sum)
 		return 0;
-	ADD(sum, waits, 1);
-	ADD(sum, wait_ns, now - th->enter_ns);
-	ADD(sum, wait_blocked_ns, th->blocked_ns);
-	ADD(sum, wait_runnable_ns, th->runnable_ns);
+	model_wait(sum, th, now);
 	ADD(sum, asked, th->asked);
 	ADD(sum, asked_unknown, th->asked_unknown);
 	ADD(sum, scanned, scanned);

@@ -315,10 +315,7 @@ __noinline int signal_waited(struct thread *th, s64 ret, u64 now)
 	sum = knobs.models_by_fd ? NULL : model_of_thread(MODEL_SIGNAL, th->proc, 0);
 	if (!sum)
 		return 0;
-	ADD(sum, waits, 1);
-	ADD(sum, wait_ns, now - th->enter_ns);
-	ADD(sum, wait_blocked_ns, th->blocked_ns);
-	ADD(sum, wait_runnable_ns, th->runnable_ns);
+	model_wait(sum, th, now);
 	ADD(sum, ready, ret > 0);
 	ADD(sum, empty, ret == -EAGAIN);
 	return 0;

@@ -104,12 +104,6 @@ static __always_inline bool call_counts(s64 ret, u64 wall)
 	return !(knobs.min_ns && wall < knobs.min_ns) && !(knobs.failed_only && ret >= 0);
 }
 
-/* And so does it that on calls: others are looked at for what they mean to descriptors. */
-static __always_inline bool call_traced(u32 call, s64 ret, u64 wall)
-{
-	return call_kinds[call & (NR_CALL_KINDS - 1)].selected && call_counts(ret, wall);
-}
-
 /* @call, of @kind, that @th is inside returned @ret at @now. */
 static __always_inline void call_count(struct thread *th, u32 call, struct call_kind kind, s64 ret,
 				       u64 now)
@@ -125,14 +119,14 @@ static __always_inline void call_count(struct thread *th, u32 call, struct call_
 	if (th->began_before) {
 		if (knobs.descriptors)
 			activity_leaves(th, call, ret, now, false);
-		if (knobs.trace && call_traced(call, ret, wall))
+		if (knobs.trace && call_selected(call) && call_counts(ret, wall))
 			trace_emit(th, call, ret, now, TRACE_BEFORE);
 		return;
 	}
 	counted = call_counts(ret, wall);
 	th->moved = call_bytes(th, call, kind, ret);
 	if (knobs.descriptors)
-		activity_leaves(th, call, ret, now, counted && call_kinds[call & (NR_CALL_KINDS - 1)].selected);
+		activity_leaves(th, call, ret, now, counted && call_selected(call));
 	if (!counted) {
 		/* Nor are the wake-ups of a call that is left out; nearly all are by one waker. */
 		th->waker_run -= th->waker_call_run;
@@ -172,11 +166,11 @@ static __always_inline void call_count(struct thread *th, u32 call, struct call_
 	count_result(th, &slot->sum, call, kind, ret);
 	barrier();
 	th->seq++;
-	if (knobs.weigh && call_kinds[call & (NR_CALL_KINDS - 1)].selected)
+	if (knobs.weigh && call_selected(call))
 		weigh(th, call, ret, now);
 	if (!knobs.trace)
 		count_hist(th, slot->hist - 1, wall);
-	else if (call_traced(call, ret, wall))
+	else if (call_selected(call))
 		trace_emit(th, call, ret, now, 0);
 }
 

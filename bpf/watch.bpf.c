@@ -167,7 +167,7 @@ static __always_inline void trace_unfinished(struct thread *th)
 	u64 now = bpf_ktime_get_ns();
 
 	switch_check(th, now);
-	if (call_kinds[th->call & (NR_CALL_KINDS - 1)].selected)
+	if (call_selected(th->call))
 		trace_emit(th, th->call, 0, now, flags);
 }
 
