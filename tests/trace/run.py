@@ -2,10 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Traces of programs that know what each of their calls did, in TAP."""
 
-import fnmatch
 import importlib.util
 import json
-import os
 import sys
 
 sys.dont_write_bytecode = True
@@ -215,29 +213,16 @@ FILTERS = {
 }
 
 
-def tests(args):
+def tests():
     truth = load_truth()
-    yield "each call of a program", lambda: each_call(args)
+    yield "each call of a program", each_call
     for text, wanted in FILTERS.items():
-        yield f"only {text}", lambda t=text, w=wanted: filtered(args, t.split(), w)
-    yield "as fast as it can", lambda: burst_whole(args)
-    yield "faster than there is room", lambda: burst_lost(args)
+        yield f"only {text}", lambda args, t=text, w=wanted: filtered(args, t.split(), w)
+    yield "as fast as it can", burst_whole
+    yield "faster than there is room", burst_lost
     for command in SUMS:
-        yield f"sums: {command}", lambda c=command: sums(truth, c, args)
-
-
-def main():
-    args = trace.arguments(__doc__)
-    tap = harness.Tap()
-    for name, test in tests(args):
-        if not fnmatch.fnmatch(name, f"*{args.only}*"):
-            continue
-        if os.geteuid():
-            tap.skip(name, "needs root")
-        else:
-            tap.run(name, test)
-    return tap.end()
+        yield f"sums: {command}", lambda args, c=command: sums(truth, c, args)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(trace.run_all(trace.arguments(__doc__), tests()))

@@ -4,7 +4,6 @@
 
 import collections
 import json
-import os
 import re
 import sys
 
@@ -121,16 +120,5 @@ TESTS = [
 ]
 
 
-def main():
-    args = trace.arguments(__doc__)
-    tap = harness.Tap()
-    for name, test in TESTS:
-        if os.geteuid():
-            tap.skip(name, "needs root")
-        else:
-            tap.run(name, lambda test=test: test(args) or ())
-    return tap.end()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(trace.run_all(trace.arguments(__doc__), TESTS))

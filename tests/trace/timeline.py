@@ -6,7 +6,6 @@ same run, in TAP.
 """
 
 import collections
-import os
 import pathlib
 import sys
 import tempfile
@@ -234,16 +233,5 @@ TESTS = [
 ]
 
 
-def main():
-    args = trace.arguments(__doc__)
-    tap = harness.Tap()
-    for name, test in TESTS:
-        if os.geteuid():
-            tap.skip(name, "needs root")
-        else:
-            tap.run(name, lambda test=test: test(args))
-    return tap.end()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(trace.run_all(trace.arguments(__doc__), TESTS))

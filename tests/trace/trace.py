@@ -3,7 +3,9 @@
 
 import argparse
 import collections
+import fnmatch
 import json
+import os
 import pathlib
 import re
 import sys
@@ -29,6 +31,19 @@ def arguments(about):
     args = parser.parse_args()
     args.options = ["--backend", args.backend] if args.backend else []
     return args
+
+
+def run_all(args, tests):
+    """Runs those (name, test) of `tests` that are asked for, in TAP; each is called with `args`."""
+    tap = harness.Tap()
+    for name, test in tests:
+        if not fnmatch.fnmatch(name, f"*{args.only}*"):
+            continue
+        if os.geteuid():
+            tap.skip(name, "needs root")
+        else:
+            tap.run(name, lambda test=test: test(args) or ())
+    return tap.end()
 
 
 def call_kinds():

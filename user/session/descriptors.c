@@ -53,21 +53,26 @@ static struct row_key key_of(const struct descriptor *descriptor)
 	return (struct row_key){ .proc = descriptor->proc, .object = descriptor->born_ns };
 }
 
-void process_comm(struct session *session, proc_id proc, char comm[COMM_LEN])
+void comm_read(const char *path, char comm[COMM_LEN])
 {
-	char path[32];
-	FILE *file;
+	FILE *file = fopen(path, "re");
 
-	if (!bpf_map__lookup_elem(session->skel->maps.ended_comms, &proc, sizeof(proc), comm,
-				  COMM_LEN, 0))
-		return;
-	snprintf(path, sizeof(path), "/proc/%u/comm", proc_tgid(proc));
-	file = fopen(path, "re");
 	if (!file)
 		return;
 	if (fscanf(file, "%15[^\n]", comm) != 1)
 		comm[0] = '\0';
 	fclose(file);
+}
+
+void process_comm(struct session *session, proc_id proc, char comm[COMM_LEN])
+{
+	char path[32];
+
+	if (!bpf_map__lookup_elem(session->skel->maps.ended_comms, &proc, sizeof(proc), comm,
+				  COMM_LEN, 0))
+		return;
+	snprintf(path, sizeof(path), "/proc/%u/comm", proc_tgid(proc));
+	comm_read(path, comm);
 }
 
 static void add_record(struct rows *rows, const struct descriptor_record *record)

@@ -31,15 +31,9 @@ static struct row *row_for(struct rows *rows, const struct model_key *key)
 static void thread_comm(const struct model_key *key, char comm[COMM_LEN])
 {
 	char path[64];
-	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%u/task/%u/comm", proc_tgid(key->proc), key->tid);
-	file = fopen(path, "re");
-	if (!file)
-		return;
-	if (fscanf(file, "%15[^\n]", comm) != 1)
-		comm[0] = '\0';
-	fclose(file);
+	comm_read(path, comm);
 }
 
 void add_model(struct session *session, struct reading *reading, const void *k, const void *v)

@@ -98,6 +98,9 @@ int models_read(struct session *session, struct reading *reading);
 void models_retire(struct session *session, const struct descriptor_record *record);
 void models_close(struct session *session);
 
+/* What a file "/proc/.../comm" says; @comm stays as it is if there is none. */
+void comm_read(const char *path, char comm[COMM_LEN]);
+
 /* The name of a process that may have ended; @comm stays as it is when that is not known. */
 void process_comm(struct session *session, proc_id proc, char comm[COMM_LEN]);
 
